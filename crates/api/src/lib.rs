@@ -1,0 +1,1 @@
+//! control plane HTTP, OpenAPI document, sign-in, embedded console

@@ -1,0 +1,1 @@
+//! OpenAI-compatible data plane: admission, routing, streaming, metering

@@ -1,0 +1,1 @@
+//! frames, segments, fsync, hash chain, snapshots, recovery

@@ -1,0 +1,1 @@
+//! the ordering thread, read models, due work, backup

@@ -1,0 +1,1 @@
+//! simulated providers, clients and faults

@@ -1,0 +1,2 @@
+//! the binary: command line and configuration
+fn main() {}

@@ -1,0 +1,2 @@
+//! check, tidy, codegen, golden
+fn main() {}
