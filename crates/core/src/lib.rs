@@ -1,1 +1,6 @@
-//! institutions: decide, evolve, audit
+//! The core: one deterministic state machine, fed by an ordered log.
+#![forbid(unsafe_code)]
+pub mod buckets;
+pub mod ids;
+pub mod limits;
+pub mod table;
