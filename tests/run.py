@@ -50,7 +50,7 @@ def steps():
         Step("build", ["make", "--no-print-directory", "build"], 600, needed_by_all=True),
         Step("console", ["npm", "run", "--silent", "check"], 180, cwd=ROOT / "console"),
         pytest("python clients", 240, "clients"),
-        Step("node clients", [node(), "--test", "--test-reporter=spec", "tests/clients/node/"], 120, env={"SYCEE_PYTHON": VENV_PYTHON}),
+        Step("node clients", [node(), "--test", "--test-reporter=spec", "tests/clients/node/"], 120),
         pytest("engine", 240, "engine"),
         pytest("budget", 120, "budget"),
         pytest("recompute", 120, "recompute"),
