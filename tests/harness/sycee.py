@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ import openai
 from .control import Control, amount, call, units
 from .process import Process, binary, until
 
-TEST_FIRST_PORT = 0  # any free one
 _numbers = itertools.count(1)
 
 
@@ -43,27 +43,18 @@ class Consumer:
         return self.control.all("/receipts", account=self.account)
 
 
-class Sycee:
-    """`sycee demo` on a free port and a data folder of its own."""
+class Running:
+    """A running Sycee and its operator: how both ways to start one are used."""
 
-    def __init__(self, *arguments, data=None, env=None, seconds=60):
+    process = base_url = api_url = operator = data = None
+
+    def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="sycee-test-")
         self.folder = Path(self._folder.name)
-        self.data = Path(data or self.folder / "data")
-        ready_file = self.folder / "ready.json"
-        self.process = Process([binary(), "demo", "--ready-file", str(ready_file), "--data", str(self.data),
-                                "--port", str(TEST_FIRST_PORT), *arguments], env)
-        self.process.line("ready ", seconds)
-        self.ready = json.loads(ready_file.read_text())
-        self.base_url, self.api_url = self.ready["base_url"], self.ready["api_url"]
-        self.keys, self.models = self.ready["keys"], self.ready["models"]
-        self.operator = Control(self.api_url, self.keys["operator"])
-        self.sites = [Site(url) for url in self.ready["sites"]]
 
     def stop(self):
         status = self.process.stop()
         assert status == 0, f"SIGTERM must end it cleanly, not with {status}:\n{self.process.said()[-3000:]}"
-        self._folder.cleanup()
 
     def kill(self):
         self.process.kill()
@@ -72,15 +63,18 @@ class Sycee:
         return self
 
     def __exit__(self, kind, *_):
-        if kind is None:
-            self.stop()
-        else:
-            self.process.kill()
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                self.kill()
+        finally:
+            self._folder.cleanup()
 
-    @property
-    def asset(self):
-        [account, *_] = Control(self.api_url, self.keys["consumer"]).get("/accounts")["items"]
-        return account["asset"]
+    def verify(self):
+        """What `sycee verify` says of the folder."""
+        done = subprocess.run([binary(), "verify", str(self.data), "--json"], capture_output=True, text=True, timeout=120)
+        return json.loads(done.stdout)
 
     def consumer(self, money, name=None):
         """A new consumer with this many units of money."""
@@ -92,6 +86,32 @@ class Sycee:
         key = self.operator.post(f"/members/{member}/keys", {"label": "test", "account": account, **reason})["secret"]
         return Consumer(self, member, account, key)
 
+    def catalog(self):
+        return self.operator.get("/catalog")
+
+    def schedule(self, name):
+        """A schedule by its id: prices in units per million tokens, and its shares."""
+        [found] = [schedule for offer in self.catalog()["offers"] for schedule in offer["schedules"] if schedule["id"] == name]
+        return {**found, "prices": {bucket: units(price) for bucket, price in found["prices"].items()}}
+
+
+class Sycee(Running):
+    """`sycee demo` on a free port and a data folder of its own."""
+
+    def __init__(self, *arguments, data=None, env=None, seconds=60):
+        super().__init__()
+        self.data = Path(data or self.folder / "data")
+        ready_file = self.folder / "ready.json"
+        self.process = Process([binary(), "demo", "--ready-file", str(ready_file), "--data", str(self.data), "--port", "0", *arguments], env)
+        self.process.line("ready ", seconds)
+        self.ready = json.loads(ready_file.read_text())
+        self.base_url, self.api_url = self.ready["base_url"], self.ready["api_url"]
+        self.keys, self.models = self.ready["keys"], self.ready["models"]
+        self.operator = Control(self.api_url, self.keys["operator"])
+        self.sites = [Site(url) for url in self.ready["sites"]]
+        [account, *_] = Control(self.api_url, self.keys["consumer"]).get("/accounts")["items"]
+        self.asset = account["asset"]
+
     def behave(self, **changes):
         """Changes every simulated site at once."""
         for site in self.sites:
@@ -100,14 +120,6 @@ class Sycee:
     def upstream(self):
         """Every request that reached a simulated site, with the true counts that only the site knows."""
         return [request for site in self.sites for request in site.requests()]
-
-    def catalog(self):
-        return self.operator.get("/catalog")
-
-    def schedule(self, name):
-        """A schedule by its id: prices in units per million tokens, and its shares."""
-        [found] = [schedule for offer in self.catalog()["offers"] for schedule in offer["schedules"] if schedule["id"] == name]
-        return {**found, "prices": {bucket: units(price) for bucket, price in found["prices"].items()}}
 
 
 class Site:

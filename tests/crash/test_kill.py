@@ -1,0 +1,106 @@
+"""`kill -9` in the middle of two hundred streams: nobody pays for what did not arrive, and next to nothing is given away.
+
+The provider and the clients outlive the crash, so both know to the token what was delivered. Each round kills the gateway
+at another moment, restarts it on the same folder, and looks at every stream: billed at most what its client received, at
+least that minus one interval of progress (a second, or 256 tokens, whichever comes first), and nothing held any more.
+CRASH_ROUNDS sets how often; the round's number seeds its moments.
+"""
+
+import asyncio
+import os
+import random
+import time
+
+import pytest
+
+from harness.control import Refused, units
+from harness.deployed import Deployed
+from harness.provider import CHAT, ScriptedProvider, chunk
+from harness.streams import Received, read_stream
+
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
+STREAMS = 200
+INTERVAL_S, INTERVAL_TOKENS = 1.0, 256
+# A mark is only worth something once it is durable, and two hundred streams share two cores with their clients.
+LATENESS_S = 0.35
+SLOW, FAST = "abcdefgh", "abcdefgh" * 8  # one letter is one token of the test model
+
+
+async def endless(request, reply):
+    """Says letters ten times a second until the client leaves; every tenth stream eight times as many."""
+    await reply.start_events()
+    await reply.event(chunk({"role": "assistant", "content": ""}))
+    letters = FAST if request.json()["messages"][0]["content"].endswith("0") else SLOW
+    while True:
+        await reply.event(chunk({"content": letters}))
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def provider():
+    with ScriptedProvider(endless) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sycee(provider):
+    with Deployed(provider.url) as running:
+        yield running
+
+
+async def streams_until_killed(sycee, consumer, moment):
+    """What each of the streams received, and when the gateway died."""
+    received = [Received() for _ in range(STREAMS)]
+    body = {"model": CHAT, "max_tokens": 30_000}
+    tasks = [asyncio.create_task(read_stream(sycee.base_url, consumer.key, {**body, "messages": [{"role": "user", "content": f"stream {at}"}]},
+                                             received[at], len)) for at in range(STREAMS)]
+    deadline = time.monotonic() + 30
+    while not all(one.tokens for one in received):
+        assert time.monotonic() < deadline, f"{sum(bool(one.tokens) for one in received)} of {STREAMS} streams began"
+        assert not any(task.done() for task in tasks), [one.status for one in received if one.status != 200]
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(moment)
+    killed = time.monotonic()
+    await asyncio.to_thread(sycee.kill)
+    await asyncio.wait_for(asyncio.gather(*tasks), 20)
+    assert not any(one.done for one in received), "every stream was in its middle"
+    return received, killed
+
+
+def billed(consumer, receipt):
+    """(output tokens, amount) of a stream's receipt; a stream that owes nothing may have none."""
+    try:
+        found = consumer.control.get(f"/receipts/{receipt}")
+    except Refused as refused:
+        assert refused.status == 404, refused
+        return 0, 0
+    assert found["finish"] == "recovered", found
+    return found["buckets"]["output_visible"], units(found["total"])
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_kill_in_the_middle_of_two_hundred_streams(sycee, number):
+    consumer = sycee.consumer(10**13)
+    before = consumer.balance()
+    received, killed = asyncio.run(streams_until_killed(sycee, consumer, random.Random(number).uniform(0.3, 2.3)))
+    assert sycee.verify()["sound"]
+    sycee.start()
+
+    after = consumer.idle()
+    paid = 0
+    for one in received:
+        tokens, total = billed(consumer, one.receipt)
+        paid += total
+        recent = one.total() - one.total(before=killed - LATENESS_S)
+        assert tokens <= one.total(), f"{one.receipt}: billed {tokens}, received {one.total()}"
+        assert tokens >= one.total(before=killed - INTERVAL_S - LATENESS_S), f"{one.receipt}: billed {tokens} of {one.total()} received; a second was lost"
+        assert one.total() - tokens <= INTERVAL_TOKENS + recent, f"{one.receipt}: billed {tokens} of {one.total()} received"
+    assert after["balance"] == before["balance"] - paid and after["held"] == 0
+    assert sycee.operator.get("/overview")["open_holds"] == 0, "no orphan"
+
+
+def test_the_books_are_sound_after_all_of_it(sycee):
+    sycee.stop()
+    found = sycee.verify()
+    assert found["sound"] and found["cause"] is None and found["entries"] > ROUNDS
+    sycee.start()
