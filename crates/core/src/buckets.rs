@@ -124,10 +124,16 @@ impl Buckets {
 
     /// The largest value among input (`true`) or output (`false`) buckets: the dearest price of a schedule.
     pub fn dearest(&self, input: bool) -> u64 {
-        self.iter().filter(|(bucket, _)| bucket.is_input() == input).map(|(_, value)| value).max().unwrap_or(0)
+        self.iter()
+            .filter(|(bucket, _)| bucket.is_input() == input)
+            .map(|(_, value)| value)
+            .max()
+            .unwrap_or(0)
     }
 
     fn total_where(&self, belongs: impl Fn(Bucket) -> bool) -> Option<u64> {
-        self.iter().filter(|(bucket, _)| belongs(*bucket)).try_fold(0u64, |sum, (_, value)| sum.checked_add(value))
+        self.iter()
+            .filter(|(bucket, _)| belongs(*bucket))
+            .try_fold(0u64, |sum, (_, value)| sum.checked_add(value))
     }
 }

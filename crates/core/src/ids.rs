@@ -25,7 +25,8 @@ impl core::error::Error for NotAnId {}
 
 fn parse_id(text: &str, prefix: &'static str) -> Result<u128, NotAnId> {
     let digits = text.strip_prefix(prefix).ok_or(NotAnId { expected: prefix })?;
-    let canonical = digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let canonical =
+        digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !canonical {
         return Err(NotAnId { expected: prefix });
     }

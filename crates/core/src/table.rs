@@ -121,7 +121,7 @@ impl<'a, K, V> IntoIterator for &'a Table<K, V> {
     }
 }
 
-impl<C, K: Encode<C>, V: Encode<C>> Encode<C> for Table<K, V> {
+impl<C, K: Encode<C> + Ord, V: Encode<C>> Encode<C> for Table<K, V> {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {
         self.rows.encode(e, ctx)
     }
@@ -136,10 +136,13 @@ impl<'b, C, K: Decode<'b, C> + Ord, V: Decode<'b, C>> Decode<'b, C> for Table<K,
 /// Bytes of a dense page.
 const PAGE_BYTES: usize = 16 * 1024;
 
+/// A page: shared until somebody writes to it, then copied for the writer.
+type Page<V> = Arc<Vec<V>>;
+
 /// Rows by handle, in pages that are copied on the first write after a snapshot shares them.
 #[derive(Clone, Debug)]
 pub struct Dense<V> {
-    pages: Vec<Arc<Vec<V>>>,
+    pages: Vec<Page<V>>,
     len: u32,
     undo: Option<DenseUndo<V>>,
 }
@@ -167,10 +170,7 @@ impl<V: Eq> Eq for Dense<V> {}
 impl<V: Clone> Dense<V> {
     const ROWS_PER_PAGE: usize = {
         assert!(size_of::<V>() > 0 && size_of::<V>() <= PAGE_BYTES, "a row fits a page");
-        #[expect(clippy::arithmetic_side_effects, reason = "evaluated when compiling; the divisor is checked above")]
-        {
-            PAGE_BYTES / size_of::<V>()
-        }
+        PAGE_BYTES / size_of::<V>()
     };
 
     /// Number of rows.

@@ -1,0 +1,304 @@
+//! The machine: where commands become entries and entries become state.
+use crate::entry::{Command, Entry, Event, Refusal, Submission};
+use crate::ids::{Hash, Time};
+use crate::permission::Actor;
+use crate::table::Scope;
+use crate::{
+    catalog, genesis, idempotency, ledger, limits, membership, params, permission, royalty, settlement,
+};
+use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
+
+/// All that the log has led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct State {
+    #[n(0)]
+    pub genesis: genesis::State,
+    #[n(1)]
+    pub ledger: ledger::State,
+    #[n(2)]
+    pub idempotency: idempotency::State,
+    #[n(3)]
+    pub params: params::State,
+    #[n(4)]
+    pub membership: membership::State,
+    #[n(5)]
+    pub catalog: catalog::State,
+    #[n(6)]
+    pub royalty: royalty::State,
+    #[n(7)]
+    pub settlement: settlement::State,
+    /// Entries folded so far; the position of the next one.
+    #[n(8)]
+    pub position: u64,
+    /// When the last entry was decided.
+    #[n(9)]
+    pub at: Time,
+}
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The id of the invariant, as in the header of its institution.
+    pub invariant: &'static str,
+    /// What was found, in words an operator can act on.
+    pub found: String,
+}
+
+impl Breach {
+    pub(crate) fn new(invariant: &'static str, found: String) -> Self {
+        Self { invariant, found }
+    }
+}
+
+impl State {
+    /// Folds an entry. Total: what was once written can always be folded again.
+    ///
+    /// # Panics
+    /// When the entry is not the next one, or breaks an invariant: the log is then not one that this machine wrote.
+    pub fn fold(&mut self, entry: &Entry) {
+        assert_eq!(entry.position, self.position, "entries are folded in order");
+        for event in &entry.events {
+            self.evolve(event);
+        }
+        self.advance(entry.at);
+    }
+
+    fn advance(&mut self, at: Time) {
+        self.position = self.position.checked_add(1).expect("a log ends long before 2^64 entries");
+        self.at = at;
+    }
+
+    fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::Genesis(event) => genesis::evolve(&mut self.genesis, event),
+            Event::Ledger(event) => ledger::evolve(&mut self.ledger, event),
+            Event::Idempotency(event) => idempotency::evolve(&mut self.idempotency, event),
+            Event::Params(event) => params::evolve(&mut self.params, event),
+            Event::Membership(event) => membership::evolve(&mut self.membership, event),
+            Event::Catalog(event) => catalog::evolve(&mut self.catalog, event),
+            Event::Royalty(event) => royalty::evolve(&mut self.royalty, event),
+            Event::Settlement(event) => settlement::evolve(&mut self.settlement, event),
+        }
+    }
+
+    fn scope(&mut self, scope: Scope) {
+        // No `..` here: a new institution does not compile until it joins the scope.
+        let Self {
+            genesis,
+            ledger,
+            idempotency,
+            params,
+            membership,
+            catalog,
+            royalty,
+            settlement,
+            position: _,
+            at: _,
+        } = self;
+        genesis.scope(scope);
+        ledger.scope(scope);
+        idempotency.scope(scope);
+        params.scope(scope);
+        membership.scope(scope);
+        catalog.scope(scope);
+        royalty.scope(scope);
+        settlement.scope(scope);
+    }
+
+    /// Every broken promise. Empty means sound.
+    pub fn audit(&self) -> Vec<Breach> {
+        [
+            genesis::audit(self),
+            ledger::audit(self),
+            idempotency::audit(self),
+            params::audit(self),
+            membership::audit(self),
+            catalog::audit(self),
+            royalty::audit(self),
+            settlement::audit(self),
+        ]
+        .concat()
+    }
+
+    /// SHA-256 of the canonical encoding: equal for equal states, on every machine.
+    pub fn hash(&self) -> Hash {
+        let mut encoder = minicbor::Encoder::new(Hashing(Sha256::new()));
+        encoder.encode(self).expect("hashing does not fail");
+        Hash(encoder.into_writer().0.finalize().into())
+    }
+}
+
+struct Hashing(Sha256);
+
+impl minicbor::encode::Write for Hashing {
+    type Error = core::convert::Infallible;
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0.update(bytes);
+        Ok(())
+    }
+}
+
+/// A command being decided: reads the state, writes only events.
+#[derive(Debug)]
+pub struct Tx<'a> {
+    state: &'a mut State,
+    events: Vec<Event>,
+    pub(crate) at: Time,
+    pub(crate) position: u64,
+}
+
+impl Tx<'_> {
+    pub(crate) fn state(&self) -> &State {
+        self.state
+    }
+
+    pub(crate) fn emit(&mut self, event: impl Into<Event>) {
+        let event = event.into();
+        self.state.evolve(&event);
+        self.events.push(event);
+    }
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It happened, as the entry at this position.
+    Applied { position: u64, events: Vec<Event> },
+    /// The same submission had come before, and this is what became of it then.
+    Repeated { position: u64, refusal: Option<Refusal> },
+    /// It changes nothing.
+    Refused(Refusal),
+}
+
+/// An outcome and the entry to write for it, if it is one that is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    pub outcome: Outcome,
+    pub entry: Option<Entry>,
+}
+
+/// The state machine.
+#[derive(Clone, Debug, Default)]
+pub struct Core {
+    state: State,
+}
+
+impl Core {
+    /// A machine that continues from `state`.
+    pub fn new(state: State) -> Self {
+        Self { state }
+    }
+
+    /// What has come of the log so far.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Folds an entry that was decided before.
+    pub fn fold(&mut self, entry: &Entry) {
+        self.state.fold(entry);
+    }
+
+    /// Whether there is work whose time has come.
+    pub fn is_due(&self, at: Time) -> bool {
+        self.state.idempotency.is_due(at) || self.state.settlement.is_due(at)
+    }
+
+    /// Decides a submission at the next position. All or nothing: a refusal leaves no trace but the memory of its id.
+    ///
+    /// # Panics
+    /// When `at` does not lie after the last entry.
+    pub fn submit(&mut self, at: Time, submission: &Submission) -> Decided {
+        assert!(at > self.state.at, "time moves forward");
+        let key = match (submission.actor, submission.id) {
+            (Actor::Member(member), Some(id)) => Some((member, id)),
+            (Actor::Member(_) | Actor::Founder | Actor::Clock | Actor::Gateway, _) => None,
+        };
+        let content = submission.content();
+        if let Some(key) = key {
+            match idempotency::recall(&self.state.idempotency, at, key, content) {
+                Ok(None) => {}
+                Ok(Some(seen)) => {
+                    let refusal = seen.refusal.as_deref().copied();
+                    return Decided {
+                        outcome: Outcome::Repeated { position: seen.position, refusal },
+                        entry: None,
+                    };
+                }
+                Err(refusal) => {
+                    return Decided { outcome: Outcome::Refused(refusal.into()), entry: None };
+                }
+            }
+        }
+        let (events, refusal) = self.attempt(at, submission);
+        self.conclude(at, submission, key, content, events, refusal)
+    }
+
+    /// Tries the command; if it is refused, what it had changed is undone.
+    fn attempt(&mut self, at: Time, submission: &Submission) -> (Vec<Event>, Option<Refusal>) {
+        let position = self.state.position;
+        self.state.scope(Scope::Open);
+        let mut tx = Tx { state: &mut self.state, events: Vec::new(), at, position };
+        let decided = decide(&mut tx, submission);
+        let events = tx.events;
+        match decided {
+            Ok(()) => {
+                self.state.scope(Scope::Persist);
+                (events, None)
+            }
+            Err(refusal) => {
+                self.state.scope(Scope::Discard);
+                (Vec::new(), Some(refusal))
+            }
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        at: Time,
+        submission: &Submission,
+        key: Option<idempotency::Key>,
+        content: Hash,
+        mut events: Vec<Event>,
+        refusal: Option<Refusal>,
+    ) -> Decided {
+        let position = self.state.position;
+        let outcome = match refusal {
+            None => Outcome::Applied { position, events: events.clone() },
+            Some(refusal) => Outcome::Refused(refusal),
+        };
+        if let Some(key) = key {
+            let seen = idempotency::Seen { content, position, at, refusal: refusal.map(Box::new) };
+            let remembered = Event::from(idempotency::Event::Remembered { key, seen });
+            self.state.evolve(&remembered);
+            events.push(remembered);
+        } else if refusal.is_some() {
+            return Decided { outcome, entry: None };
+        }
+        self.state.advance(at);
+        let Submission { actor, id, reason, command } = submission.clone();
+        Decided { outcome, entry: Some(Entry { position, at, actor, id, reason, command, refusal, events }) }
+    }
+}
+
+fn decide(tx: &mut Tx<'_>, submission: &Submission) -> Result<(), Refusal> {
+    permission::check(tx.state(), submission.actor, submission.reason.as_deref(), &submission.command)?;
+    match &submission.command {
+        Command::Genesis(command) => {
+            genesis::decide(tx, command)?;
+            membership::found(tx, command)?;
+        }
+        Command::Ledger(command) => ledger::decide(tx, command)?,
+        Command::Params(command) => params::decide(tx, command)?,
+        Command::Membership(command) => membership::decide(tx, command)?,
+        Command::Catalog(command) => catalog::decide(tx, command)?,
+        Command::Settlement(command) => settlement::decide(tx, command)?,
+        Command::Due { limit } => {
+            let limit = (*limit).min(limits::DUE_STEPS_MAX);
+            let done = idempotency::due(tx, limit);
+            settlement::due(tx, limit.saturating_sub(done));
+        }
+    }
+    Ok(())
+}
