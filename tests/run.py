@@ -49,8 +49,9 @@ def steps():
         Step("check", ["cargo", "xtask", "check"], 900),
         Step("build", ["make", "--no-print-directory", "build"], 600, needed_by_all=True),
         Step("console", ["npm", "run", "--silent", "check"], 180, cwd=ROOT / "console"),
+        pytest("commands", 120, "commands"),
         pytest("python clients", 240, "clients"),
-        Step("node clients", [node(), "--test", "--test-reporter=spec", "tests/clients/node/"], 120),
+        Step("node clients", [node(), "--test", "--test-reporter=spec", "tests/clients/node/openai.test.mjs"], 120),
         pytest("engine", 240, "engine"),
         pytest("budget", 120, "budget"),
         pytest("recompute", 120, "recompute"),
@@ -61,7 +62,7 @@ def steps():
     )}
 
 
-TEST = ["prepare", "check", "build", "console", "python clients", "node clients", "engine", "budget", "recompute", "crash", "browser"]
+TEST = ["prepare", "check", "build", "console", "commands", "python clients", "node clients", "engine", "budget", "recompute", "crash", "browser"]
 SOAK = ["prepare", "build", "long", "crash, 100 times"]
 # The last words of nextest, cargo test, vitest, pytest and Playwright; Node's test runner has its own form.
 SUMMARY = re.compile(r"^\s*(Summary \[|test result: |Tests  |\d+ (passed|failed)\b)")
