@@ -10,6 +10,7 @@ mod marks;
 mod order;
 mod places;
 mod promises;
+mod shape;
 mod size;
 mod spelled;
 mod syncs;
@@ -48,6 +49,7 @@ const RULES: &[&dyn Rule] = &[
     &edges::CrateEdges,
     &order::InstitutionOrder,
     &order::InstitutionListed,
+    &shape::InstitutionShape,
     &size::FileSize,
     &size::FunctionSize,
     &marks::FileNames,
