@@ -1,0 +1,137 @@
+// Every read of the control API as a hook. Keys start with the resource name,
+// so that signing in or out can forget them all at once.
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
+import { api, taken } from "./client";
+import type { Catalog } from "./types";
+
+export const PAGE_LENGTH = 50;
+
+export function useSession() {
+  return useQuery({ queryKey: ["session"], queryFn: () => taken(api.GET("/session")), staleTime: 60_000 });
+}
+
+export function useHealth() {
+  return useQuery({
+    queryKey: ["health"],
+    queryFn: () => taken(api.GET("/health")),
+    refetchInterval: 5_000,
+  });
+}
+
+export function useLog() {
+  return useQuery({ queryKey: ["log"], queryFn: () => taken(api.GET("/log")) });
+}
+
+export function useOverview() {
+  return useQuery({
+    queryKey: ["overview"],
+    queryFn: () => taken(api.GET("/overview")),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function useCatalog() {
+  return useQuery({ queryKey: ["catalog"], queryFn: () => taken(api.GET("/catalog")), staleTime: 60_000 });
+}
+
+export function useReceipt(id: string) {
+  return useQuery({
+    queryKey: ["receipt", id],
+    queryFn: () => taken(api.GET("/receipts/{id}", { params: { path: { id } } })),
+  });
+}
+
+export function useReceipts(account: string | null) {
+  return useInfiniteQuery({
+    queryKey: ["receipts", account],
+    queryFn: ({ pageParam }) =>
+      taken(
+        api.GET("/receipts", {
+          params: {
+            query: {
+              limit: PAGE_LENGTH,
+              ...(account ? { account } : {}),
+              ...(pageParam ? { cursor: pageParam } : {}),
+            },
+          },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function useAccounts() {
+  return useQuery({
+    queryKey: ["accounts"],
+    queryFn: () => taken(api.GET("/accounts", { params: { query: { limit: 200 } } })),
+  });
+}
+
+export function useAccount(id: string) {
+  return useQuery({
+    queryKey: ["account", id],
+    queryFn: () => taken(api.GET("/accounts/{id}", { params: { path: { id } } })),
+  });
+}
+
+export interface Period {
+  from: string | null;
+  to: string | null;
+}
+
+export function useStatement(id: string, { from, to }: Period) {
+  return useInfiniteQuery({
+    queryKey: ["statement", id, from, to],
+    queryFn: ({ pageParam }) =>
+      taken(
+        api.GET("/accounts/{id}/statement", {
+          params: {
+            path: { id },
+            query: {
+              limit: PAGE_LENGTH,
+              ...(from ? { from } : {}),
+              ...(to ? { to } : {}),
+              ...(pageParam ? { cursor: pageParam } : {}),
+            },
+          },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Turns an id of the catalog into its name; a text that is no known id stays as it is. */
+export function useNames(): (id: string) => string {
+  const { data } = useCatalog();
+  const names = useMemo(() => namesOf(data), [data]);
+  return useCallback((id: string) => names.get(id) ?? id, [names]);
+}
+
+function namesOf(catalog: Catalog | undefined): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const list of [catalog?.providers, catalog?.sites, catalog?.models]) {
+    for (const { id, name } of list ?? []) names.set(id, name);
+  }
+  return names;
+}
+
+/** Opens or closes a session and forgets what the other one could see. */
+export function useSessionChange() {
+  const client = useQueryClient();
+  return {
+    open: async (key: string) => {
+      const session = await taken(api.POST("/session", { body: { key } }));
+      client.clear();
+      client.setQueryData(["session"], session);
+    },
+    close: async () => {
+      await api.DELETE("/session");
+      client.clear();
+    },
+  };
+}

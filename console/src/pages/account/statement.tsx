@@ -1,0 +1,147 @@
+// The statement: postings in order, each with the balance it left. The file
+// export holds the same rows for the same period.
+import { API_BASE } from "../../api/client";
+import { type Period, useStatement } from "../../api/queries";
+import { hrefTo, setQuery, usePlace } from "../../app/location";
+import { count } from "../../format/numbers";
+import { Command, Exact, ReceiptLink, Time } from "../../parts/figures";
+import { BoneRows, Empty, ProblemNote } from "../../parts/states";
+import { ArrowRows, Scroll } from "../../parts/table";
+import { useText } from "../../text/text";
+
+const COLUMNS = 6;
+
+export function StatementSection({ id, asset }: { id: string; asset: string }) {
+  const { t, word, locale } = useText();
+  const { query } = usePlace();
+  const from = query.get("from");
+  const to = query.get("to");
+  const period = instants(from, to);
+  const statement = useStatement(id, period);
+  const pages = statement.data?.pages ?? [];
+  const lines = pages.flatMap(({ items }) => items);
+
+  return (
+    <section aria-label={t("statement.title")}>
+      <div className="section-head">
+        <h2 className="section-title">{t("statement.title")}</h2>
+        <label className="filter">
+          {t("statement.from")}
+          <input
+            type="date"
+            value={from ?? ""}
+            onChange={(event) => setQuery({ from: event.target.value || null })}
+          />
+        </label>
+        <label className="filter">
+          {t("statement.to")}
+          <input
+            type="date"
+            value={to ?? ""}
+            onChange={(event) => setQuery({ to: event.target.value || null })}
+          />
+        </label>
+        <a className="button" href={exportHref(id, period)} download={`statement-${id}.csv`}>
+          {t("statement.export")}
+        </a>
+        <a href={hrefTo(`/receipts?account=${id}`)}>{t("statement.receipts")}</a>
+      </div>
+      {statement.error && <ProblemNote cause={statement.error} retry={statement.refetch} />}
+      {statement.data && lines.length === 0 && (
+        <Empty title={t("statement.empty")}>
+          <p>{t("statement.empty.how")}</p>
+          <Command text={depositRequest(id)} />
+        </Empty>
+      )}
+      {!statement.error && (statement.isPending || lines.length > 0) && (
+        <Scroll label={t("statement.title")}>
+          <table className="statement" aria-busy={statement.isPending}>
+            <caption className="unseen">{t("statement.title")}</caption>
+            <thead>
+              <tr>
+                <th scope="col">{t("receipts.at")}</th>
+                <th scope="col">{t("statement.kind")}</th>
+                <th scope="col">{t("statement.counterparty")}</th>
+                <th scope="col" className="num">
+                  {t("proof.position")}
+                </th>
+                <th scope="col" className="num">
+                  {t("counted.amount")}
+                  <span className="unit">{asset}</span>
+                </th>
+                <th scope="col" className="num">
+                  {t("account.balance")}
+                  <span className="unit">{asset}</span>
+                </th>
+              </tr>
+            </thead>
+            {statement.isPending ? (
+              <tbody>
+                <BoneRows rows={8} columns={COLUMNS} />
+              </tbody>
+            ) : (
+              <ArrowRows>
+                {lines.map((line, at) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: one entry may post twice to an account
+                  <tr key={`${line.position} ${at}`}>
+                    <td className="nowrap">
+                      <Time at={line.at} />
+                    </td>
+                    <td>
+                      {word("kind", line.kind)}{" "}
+                      {line.reference?.startsWith("req_") && <ReceiptLink id={line.reference} />}
+                    </td>
+                    <td className="clip">
+                      {line.counterparty} <span className="quiet">{word("role", line.role)}</span>
+                    </td>
+                    <td className="num">{count(line.position, locale)}</td>
+                    <td className="num">
+                      <Exact amount={line.amount} />
+                    </td>
+                    <td className="num">
+                      <Exact amount={line.balance} />
+                    </td>
+                  </tr>
+                ))}
+              </ArrowRows>
+            )}
+          </table>
+        </Scroll>
+      )}
+      {statement.hasNextPage && (
+        <button
+          type="button"
+          className="button more"
+          onClick={() => statement.fetchNextPage()}
+          disabled={statement.isFetchingNextPage}
+        >
+          {t("more")}
+        </button>
+      )}
+    </section>
+  );
+}
+
+/** Days of the reader's zone as instants; the last day is included whole. */
+function instants(from: string | null, to: string | null): Period {
+  const start = from ? new Date(`${from}T00:00:00`) : null;
+  const end = to ? new Date(`${to}T00:00:00`) : null;
+  end?.setDate(end.getDate() + 1);
+  const text = (at: Date | null) => (at && !Number.isNaN(at.getTime()) ? at.toISOString() : null);
+  return { from: text(start), to: text(end) };
+}
+
+function exportHref(id: string, { from, to }: Period): string {
+  const query = new URLSearchParams({ format: "csv" });
+  if (from) query.set("from", from);
+  if (to) query.set("to", to);
+  return `${API_BASE}/accounts/${id}/statement?${query}`;
+}
+
+function depositRequest(id: string): string {
+  return [
+    `curl ${window.location.origin}${API_BASE}/accounts/${id}/deposits \\`,
+    `  -H "Authorization: Bearer $SYCEE_OPERATOR_KEY" -H "Content-Type: application/json" \\`,
+    `  -d '{"amount":"10.000000000","reason":"first deposit"}'`,
+  ].join("\n");
+}

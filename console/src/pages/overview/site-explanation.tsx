@@ -1,0 +1,45 @@
+// What a site's figures are made of.
+
+import { useNames } from "../../api/queries";
+import type { OverviewSite } from "../../api/types";
+import { hrefTo } from "../../app/location";
+import { significant } from "../../format/numbers";
+import { Explanation } from "../../parts/explanation";
+import { Badge, Price } from "../../parts/figures";
+import { Say, useText } from "../../text/text";
+
+export function SiteExplanation({ site, asset }: { site: OverviewSite; asset: string }) {
+  const { t, locale } = useText();
+  const nameOf = useNames();
+  return (
+    <section aria-label={site.name}>
+      <h3 className="explanation-title">{site.name}</h3>
+      <Explanation
+        made={
+          <>
+            <Say
+              of="explain.site.made"
+              input={significant(site.joules_input, locale)}
+              output={significant(site.joules_output, locale)}
+              pue={site.pue}
+              power={<Price amount={site.power_price} />}
+              asset={asset}
+            />{" "}
+            <Badge of={site.badge} /> {t(`badge.${site.badge}.meaning`)}
+            {site.simulated && <> {t("site.simulated.meaning")}</>}
+          </>
+        }
+        since={t("explain.site.since")}
+        proof={
+          <Say
+            of="explain.site.proof"
+            provider={nameOf(site.provider)}
+            catalog={
+              <a href={hrefTo(`/catalog?find=${encodeURIComponent(site.name)}`)}>{t("nav.catalog")}</a>
+            }
+          />
+        }
+      />
+    </section>
+  );
+}

@@ -1,0 +1,110 @@
+// The smallest parts: how an amount, a time, an id, a badge and a tag look.
+import { useState } from "react";
+import type { Badge as BadgeCode } from "../api/types";
+import { hrefTo } from "../app/location";
+import { briefMoney, exactMoney, moneyText, parseMoney } from "../format/money";
+import { clock, dayAndClock, dayClockAndZone } from "../format/times";
+import { useText } from "../text/text";
+
+/** Every decimal of the asset, the completing zeros in quiet ink. */
+export function Exact({ amount }: { amount: string }) {
+  const { locale } = useText();
+  const { value, zeros } = moneyText(parseMoney(amount), locale);
+  return (
+    <span className="money">
+      {value}
+      {zeros && <span className="money-zeros">{zeros}</span>}
+    </span>
+  );
+}
+
+/** A price: exact, without the zeros that say nothing; all of them on hover. */
+export function Price({ amount }: { amount: string }) {
+  const { locale } = useText();
+  return (
+    <span className="money" title={exactMoney(amount, locale)}>
+      {briefMoney(amount, locale)}
+    </span>
+  );
+}
+
+const SHAPES = { clock, dayAndClock, dayClockAndZone };
+
+/** A time in the reader's zone; UTC on hover, as the log has it. */
+export function Time({ at, as = "dayAndClock" }: { at: string; as?: keyof typeof SHAPES }) {
+  const { locale } = useText();
+  return (
+    <time dateTime={at} title={at.replace("T", " ").replace("Z", " UTC")}>
+      {SHAPES[as](new Date(at), locale)}
+    </time>
+  );
+}
+
+/** An id or hash, shortened in the middle where a table has no room for all of it. */
+export function Id({ value, short = false }: { value: string; short?: boolean }) {
+  if (!short) return <code className="id">{value}</code>;
+  const mark = value.indexOf("_") + 1;
+  return (
+    <code className="id" title={value}>
+      {value.slice(0, mark)}
+      {mark > 0 && value.length > 16 ? "…" : ""}
+      {value.length > 16 ? value.slice(-8) : value.slice(mark)}
+    </code>
+  );
+}
+
+export function ReceiptLink({ id, short = true }: { id: string; short?: boolean }) {
+  return (
+    <a href={hrefTo(`/receipts/${id}`)}>
+      <Id value={id} short={short} />
+    </a>
+  );
+}
+
+/** How a figure is known. A measured one needs no mark beside others. */
+export function Badge({ of }: { of: BadgeCode }) {
+  const { word } = useText();
+  return <span className={`badge badge-${of}`}>{word("badge", of)}</span>;
+}
+
+export function Simulated() {
+  const { t } = useText();
+  return <span className="tag">{t("site.simulated")}</span>;
+}
+
+/** A state that may need a person: the colour never stands without its word. */
+export function Standing({ tone, children }: { tone: "good" | "warn" | "bad" | "quiet"; children: string }) {
+  return (
+    <span className={`standing standing-${tone}`}>
+      <span className="standing-dot" aria-hidden="true" />
+      {children}
+    </span>
+  );
+}
+
+export function Copy({ text }: { text: string }) {
+  const { t } = useText();
+  const [done, setDone] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setDone(true);
+    setTimeout(() => setDone(false), 1_500);
+  };
+  return (
+    <button type="button" className="quiet-button no-print" onClick={copy}>
+      <span aria-live="polite">{done ? t("copy.done") : t("copy")}</span>
+    </button>
+  );
+}
+
+/** A command or a request that can be copied as it stands. */
+export function Command({ text }: { text: string }) {
+  return (
+    <div className="command">
+      <pre>
+        <code>{text}</code>
+      </pre>
+      <Copy text={text} />
+    </div>
+  );
+}
