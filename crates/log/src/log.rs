@@ -1,0 +1,359 @@
+//! The log itself: one writer that appends and syncs.
+//!
+//! `append` writes a frame where it belongs and returns; `sync` makes everything appended so far durable.
+//! Between the two at most two frames are under way, which is what lets recovery tell a torn write from
+//! damage. A [`Syncer`] may run on another thread, so that one frame is written while the one before it
+//! reaches the disk. A write or sync that fails ends this log's life: what the disk holds is then unknown, a
+//! second sync that succeeds would prove nothing, and only opening the log again finds out.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::disk::{BLOCK_BYTES, Disk, DiskFile, DiskLock, SyncPoint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::{self, Draft, FRAME_BYTES_MAX, Head};
+use crate::mark::Mark;
+use crate::recover::{self, Recovery};
+use crate::segment::{self, SEGMENT_BYTES, Segment};
+use crate::source::FrameSource;
+use crate::walk::Location;
+
+/// So many frames may be appended and not yet durable.
+pub const UNSYNCED_FRAMES_MAX: u64 = 2;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Length of segments made from now on: a multiple of 4096, at least two blocks.
+    pub segment_bytes: u64,
+    /// Give up everything from this position on. Has to be the position that the error named.
+    pub cut_tail: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes: SEGMENT_BYTES, cut_tail: None }
+    }
+}
+
+#[derive(Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+    segment_bytes: u64,
+    /// A segment that is ready to be used.
+    spare: Option<Arc<dyn DiskFile>>,
+    buffer: Vec<u8>,
+    #[expect(dead_code, reason = "held for its drop, which lets others open the log")]
+    lock: Box<dyn DiskLock>,
+}
+
+/// What the writer, the syncer and the readers of one open log share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    mark: Mark,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) appended: Head,
+    pub(crate) durable: Head,
+    /// What failed, once something did.
+    failed: Option<String>,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// Every frame, by number.
+    pub(crate) index: Vec<Indexed>,
+    /// Where the next frame starts in the last segment.
+    offset: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Indexed {
+    pub(crate) first_position: u64,
+    pub(crate) location: Location,
+}
+
+impl Log {
+    /// Makes an empty log in a directory, which is made too unless it is there, and opens it.
+    pub fn create(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<Self> {
+        check_options(&options)?;
+        create_directory(&*disk, directory)?;
+        let lock = lock(&*disk, directory)?;
+        if !segment::list(&*disk, directory)?.is_empty() {
+            let context = format!("create a log in {}", directory.display());
+            return Err(Error::new(ErrorKind::AlreadyExists, context));
+        }
+        let file = segment::prepare(&*disk, directory, options.segment_bytes)?;
+        segment::adopt(&*disk, directory, 0, options.segment_bytes, file)?;
+        Ok(Self::recover(disk, directory, options, lock)?.0)
+    }
+
+    /// Opens a log, settles how it ended and says what it found.
+    pub fn open(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<(Self, Recovery)> {
+        check_options(&options)?;
+        // Asked before the lock, which would make a file in a directory that is not ours.
+        if !disk.exists(directory).map_err(|error| Error::io(context_open(directory), error))? {
+            return Err(Error::new(ErrorKind::NotFound, context_open(directory)));
+        }
+        let lock = lock(&*disk, directory)?;
+        Self::recover(disk, directory, options, lock)
+    }
+
+    fn recover(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        options: Options,
+        lock: Box<dyn DiskLock>,
+    ) -> Result<(Self, Recovery)> {
+        let recovered = recover::recover(&disk, directory, &options)?;
+        let mark = Mark::open(&*disk, directory)?;
+        let head = recovered.head;
+        mark.write(&head)?;
+        let state = State {
+            appended: head,
+            durable: head,
+            failed: None,
+            segments: recovered.segments,
+            index: recovered.index,
+            offset: recovered.offset,
+        };
+        let shared = Shared { disk, directory: directory.to_path_buf(), mark, state: Mutex::new(state) };
+        let log = Self {
+            shared: Arc::new(shared),
+            segment_bytes: options.segment_bytes,
+            spare: None,
+            buffer: Vec::new(),
+            lock,
+        };
+        Ok((log, recovered.recovery))
+    }
+
+    /// The number that the next append has to name.
+    pub fn next_number(&self) -> u64 {
+        self.appended().number
+    }
+
+    /// After the last frame appended.
+    pub fn appended(&self) -> Head {
+        self.shared.state().appended
+    }
+
+    /// After the last frame that is durable.
+    pub fn durable(&self) -> Head {
+        self.shared.state().durable
+    }
+
+    /// Writes a frame, provided its number will be `expected`, and returns the head after it. It is not durable
+    /// before the next [`Log::sync`].
+    pub fn append(&mut self, expected: u64, draft: &Draft) -> Result<Head> {
+        let head = self.check_append(expected, draft)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = frame::encode(&head, draft, &mut buffer)
+            .ok_or_else(|| Error::new(ErrorKind::Invalid, "append: the log has run out of numbers"))
+            .and_then(|after| self.write(head, after, &buffer));
+        self.buffer = buffer;
+        written
+    }
+
+    /// Makes everything appended durable and returns the head up to which it is.
+    pub fn sync(&mut self) -> Result<Head> {
+        self.shared.sync()
+    }
+
+    /// A handle that syncs from another thread.
+    pub fn syncer(&self) -> Syncer {
+        Syncer { shared: Arc::clone(&self.shared) }
+    }
+
+    /// A handle that reads durable frames from another thread.
+    pub fn source(&self) -> FrameSource {
+        FrameSource::new(Arc::clone(&self.shared))
+    }
+
+    /// Makes the next segment ready ahead of time, so that no append has to. Cheap if it is ready.
+    pub fn prepare(&mut self) -> Result<()> {
+        self.shared.check("prepare a segment")?;
+        if self.spare.is_none() {
+            let Shared { disk, directory, .. } = &*self.shared;
+            let made = segment::prepare(&**disk, directory, self.segment_bytes);
+            self.spare = Some(self.shared.guard(made)?);
+        }
+        Ok(())
+    }
+
+    fn check_append(&self, expected: u64, draft: &Draft) -> Result<Head> {
+        let context = || format!("append frame {expected}");
+        self.shared.check(&context())?;
+        let state = self.shared.state();
+        let next = state.appended.number;
+        if expected != next {
+            return Err(Error::new(ErrorKind::StaleAppend { expected, next }, context()));
+        }
+        if next - state.durable.number >= UNSYNCED_FRAMES_MAX {
+            return Err(Error::new(ErrorKind::Unsynced, context()));
+        }
+        if draft.count == 0 {
+            return Err(Error::new(ErrorKind::Invalid, format!("{}, which has no entries", context())));
+        }
+        let bytes = (frame::blocks_of(draft.payload.len()) * BLOCK_BYTES) as u64;
+        let limit = FRAME_BYTES_MAX.min(self.segment_bytes - BLOCK_BYTES as u64);
+        if bytes > limit {
+            return Err(Error::new(ErrorKind::TooLarge { bytes, limit }, context()));
+        }
+        Ok(state.appended)
+    }
+
+    fn write(&mut self, before: Head, after: Head, bytes: &[u8]) -> Result<Head> {
+        if !self.shared.state().fits(bytes.len() as u64) {
+            self.start_segment(before.number)?;
+        }
+        let (segment, offset) = self.shared.state().end();
+        let written = segment.file.write_at(bytes, offset);
+        self.shared
+            .guard(written.map_err(|error| Error::io(format!("write frame {}", before.number), error)))?;
+        let mut state = self.shared.state();
+        let blocks = u32::try_from(bytes.len() / BLOCK_BYTES).expect("below the frame limit");
+        let location = Location { segment: state.segments.len() - 1, offset, blocks };
+        state.index.push(Indexed { first_position: before.position, location });
+        state.offset = offset + bytes.len() as u64;
+        state.appended = after;
+        Ok(after)
+    }
+
+    /// Frames of two segments are never under way together, so that only the last can end torn.
+    fn start_segment(&mut self, first: u64) -> Result<()> {
+        self.shared.sync_to(SyncPoint::SegmentEnd)?;
+        self.prepare()?;
+        let spare = self.spare.take().expect("just prepared");
+        let Shared { disk, directory, .. } = &*self.shared;
+        let adopted = segment::adopt(&**disk, directory, first, self.segment_bytes, spare);
+        let segment = self.shared.guard(adopted)?;
+        let mut state = self.shared.state();
+        state.segments.push(Arc::new(segment));
+        state.offset = BLOCK_BYTES as u64;
+        Ok(())
+    }
+}
+
+/// Makes appended frames durable, from any thread. See [`Log::syncer`].
+#[derive(Debug, Clone)]
+pub struct Syncer {
+    shared: Arc<Shared>,
+}
+
+impl Syncer {
+    /// As [`Log::sync`]; covers at least what was appended before the call.
+    pub fn sync(&self) -> Result<Head> {
+        self.shared.sync()
+    }
+}
+
+impl State {
+    fn end(&self) -> (Arc<Segment>, u64) {
+        (Arc::clone(self.segments.last().expect("an open log has a segment")), self.offset)
+    }
+
+    fn fits(&self, bytes: u64) -> bool {
+        let (segment, offset) = self.end();
+        bytes <= segment.length - offset
+    }
+}
+
+impl Shared {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked with the lock held left whole values behind: each is replaced in one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sync(&self) -> Result<Head> {
+        self.sync_to(SyncPoint::FrameData)
+    }
+
+    fn sync_to(&self, point: SyncPoint) -> Result<Head> {
+        self.check("sync")?;
+        let (segment, target) = {
+            let state = self.state();
+            if state.appended.number == state.durable.number {
+                return Ok(state.durable);
+            }
+            (state.end().0, state.appended)
+        };
+        // All frames that are not durable are in the last segment, see `start_segment`.
+        let synced = segment.file.sync(point);
+        self.guard(synced.map_err(|error| Error::io(format!("sync {}", segment.path.display()), error)))?;
+        let mut state = self.state();
+        if target.number > state.durable.number {
+            // Written under the lock, so that an older mark never follows a newer one.
+            let marked = self.mark.write(&target);
+            if let Err(error) = marked {
+                state.failed = Some(error.to_string());
+                return Err(error);
+            }
+            state.durable = target;
+        }
+        Ok(state.durable)
+    }
+
+    /// Fails if anything has failed before.
+    fn check(&self, context: &str) -> Result<()> {
+        match &self.state().failed {
+            Some(first) => Err(Error::new(ErrorKind::Poisoned, format!("{context} (earlier: {first})"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers a failure for good.
+    fn guard<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.state().failed.get_or_insert_with(|| error.to_string());
+        }
+        result
+    }
+}
+
+fn check_options(options: &Options) -> Result<()> {
+    let block = BLOCK_BYTES as u64;
+    let Options { segment_bytes, cut_tail: _ } = options;
+    if segment_bytes % block == 0 && *segment_bytes >= 2 * block {
+        return Ok(());
+    }
+    let context = format!("use segments of {segment_bytes} bytes, which is not a multiple of {block}");
+    Err(Error::new(ErrorKind::Invalid, context))
+}
+
+fn context_open(directory: &Path) -> String {
+    format!("open the log in {}", directory.display())
+}
+
+fn lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn DiskLock>> {
+    let path = directory.join("lock");
+    match disk.lock(&path) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(Error::new(ErrorKind::Locked, context_open(directory))),
+        Err(error) => Err(Error::io(format!("lock {}", path.display()), error)),
+    }
+}
+
+/// Makes a directory and those above it that are missing, each durable in the one that holds it.
+fn create_directory(disk: &dyn Disk, directory: &Path) -> Result<()> {
+    let context = |error| Error::io(format!("create {}", directory.display()), error);
+    let mut missing = Vec::new();
+    for path in directory.ancestors().take_while(|path| !path.as_os_str().is_empty()) {
+        // An earlier attempt may have made the directory and lost power before its name was durable, so the
+        // directory itself is always on the list.
+        if path != directory && disk.exists(path).map_err(context)? {
+            break;
+        }
+        missing.push(path);
+    }
+    for path in missing.iter().rev() {
+        if !disk.exists(path).map_err(context)? {
+            disk.create_directory(path).map_err(context)?;
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or_else(|| Path::new("."));
+        disk.sync_directory(parent, SyncPoint::ParentDirectory).map_err(context)?;
+    }
+    Ok(())
+}

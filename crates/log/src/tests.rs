@@ -1,0 +1,4 @@
+//! Tests of the whole log, on a simulated disk and on a real one.
+
+mod basics;
+mod harness;
