@@ -8,6 +8,7 @@ use crate::catalog::{PartyRole, Schedule, Site};
 use crate::ids::SiteId;
 use crate::ledger::{Account, Leg, Purpose};
 use crate::royalty;
+use std::collections::BTreeMap;
 
 /// Marks move forward only; those of requests that have been closed meanwhile are dropped.
 pub(super) fn advance(tx: &mut Tx<'_>, marks: &[(RequestId, Mark)]) -> Result<(), Refusal> {
@@ -15,16 +16,19 @@ pub(super) fn advance(tx: &mut Tx<'_>, marks: &[(RequestId, Mark)]) -> Result<()
         return Err(Refusal::OutOfRange);
     }
     let holds = &tx.state().settlement.holds;
-    let moves = |(request, mark): &&(RequestId, Mark)| {
-        holds.get(request).is_some_and(|hold| {
-            let further =
-                hold.mark.is_none_or(|former| former.usage.output_total() <= mark.usage.output_total());
-            further && schedule_of(hold, mark.offer).is_some()
-        })
-    };
-    let marks: Vec<(RequestId, Mark)> = marks.iter().filter(moves).copied().collect();
-    if !marks.is_empty() {
-        tx.emit(Event::Advanced { marks });
+    let mut furthest: BTreeMap<RequestId, Mark> = BTreeMap::new();
+    for (request, mark) in marks {
+        let Some(hold) = holds.get(request) else {
+            continue;
+        };
+        let former = furthest.get(request).or(hold.mark.as_ref());
+        let further = former.is_none_or(|it| it.usage.output_total() <= mark.usage.output_total());
+        if further && schedule_of(hold, mark.offer).is_some() {
+            furthest.insert(*request, *mark);
+        }
+    }
+    if !furthest.is_empty() {
+        tx.emit(Event::Advanced { marks: furthest.into_iter().collect() });
     }
     Ok(())
 }
@@ -35,7 +39,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, request: RequestId, delivery: &Delivery) -
     if delivery.attempts.len() > limits::ATTEMPTS_MAX {
         return Err(Refusal::OutOfRange);
     }
-    pay(tx, request, hold, schedule, delivery.clone());
+    pay(tx, request, &hold, schedule, delivery.clone());
     Ok(())
 }
 
@@ -82,7 +86,7 @@ fn schedule_of(hold: &Hold, offer: OfferId) -> Option<ScheduleId> {
     hold.schedules.iter().find(|(other, _)| *other == offer).map(|(_, schedule)| *schedule)
 }
 
-fn pay(tx: &mut Tx<'_>, request: RequestId, hold: Hold, id: ScheduleId, delivery: Delivery) {
+fn pay(tx: &mut Tx<'_>, request: RequestId, hold: &Hold, id: ScheduleId, delivery: Delivery) {
     let catalog = &tx.state().catalog;
     let schedule = catalog.schedules().get(&id).expect("C3: schedules are never removed").clone();
     let site_id = catalog.offers().get(&delivery.offer).expect("C3: offers are never removed").site;
@@ -100,7 +104,7 @@ fn pay(tx: &mut Tx<'_>, request: RequestId, hold: Hold, id: ScheduleId, delivery
             .expect("S2: the hold covers the total");
     }
     let energy = energy(&delivery, &site);
-    let receipt = receipt(&hold, id, site_id, delivery, total, roles, energy);
+    let receipt = receipt(hold, id, site_id, delivery, total, roles, energy);
     tx.emit(Event::Settled { request, receipt: Box::new(receipt) });
 }
 

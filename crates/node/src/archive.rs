@@ -1,0 +1,163 @@
+//! Archive: entries read back from the log, and the receipts and statement lines they hold.
+use crate::error::{Error, ErrorKind, Result};
+use crate::seal;
+use crate::views::Line;
+use sycee_core::catalog::PartyRole;
+use sycee_core::entry::{Entry, Event};
+use sycee_core::ids::{AccountId, Amount, Hash, RequestId, Time};
+use sycee_core::ledger::{self, Account, Leg, Purpose};
+use sycee_core::settlement::{self, Release, Settled};
+use sycee_log::FrameSource;
+
+/// The record of a closed request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub request: RequestId,
+    /// Of the entry that closed it.
+    pub position: u64,
+    pub at: Time,
+    /// RFC 6962 hash of the entry's leaf.
+    pub leaf: Hash,
+    pub closed: Closed,
+}
+
+/// How a request was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Paid: the facts and the posting, leg by leg in the order of `receipt.roles`.
+    Settled { receipt: Box<Settled>, legs: Vec<Leg> },
+    /// Nothing was owed.
+    Released { account: AccountId, release: Release },
+}
+
+/// One movement on an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementLine {
+    pub position: u64,
+    pub at: Time,
+    pub purpose: Purpose,
+    /// The caller's words, such as a bank's reference.
+    pub reference: Option<String>,
+    /// Why the operator did it.
+    pub reason: Option<String>,
+    /// The other side.
+    pub counterparty: Account,
+    /// Why the account was paid from a receipt.
+    pub role: Option<PartyRole>,
+    /// Negative if it left the account.
+    pub amount: Amount,
+    /// What the account had after it.
+    pub balance: Amount,
+}
+
+/// Reads single entries.
+#[derive(Clone, Debug)]
+pub(crate) struct Archive {
+    source: FrameSource,
+}
+
+impl Archive {
+    pub(crate) fn new(source: FrameSource) -> Self {
+        Self { source }
+    }
+
+    /// The durable entry at a position, with the hash of its leaf.
+    pub(crate) fn entry(&self, position: u64) -> Result<(Entry, Hash)> {
+        let missing = || Error::new(ErrorKind::NotFound, format!("find the entry at position {position}"));
+        let number = self.source.number_of(position).ok_or_else(missing)?;
+        let frame = self.source.frame(number)?.ok_or_else(missing)?;
+        let unsound = |context: String| Error::new(ErrorKind::Unsound, context);
+        let records = frame.records().map_err(|cause| unsound(format!("read frame {number} ({cause})")))?;
+        let (_, record) = records.into_iter().find(|(at, _)| *at == position).ok_or_else(missing)?;
+        let entry = seal::open(&record, position).map_err(|error| {
+            Error::because(ErrorKind::Unsound, format!("read position {position}"), error)
+        })?;
+        Ok((entry, Hash(record.leaf(position).hash())))
+    }
+
+    pub(crate) fn receipt(&self, position: u64, request: RequestId) -> Result<Receipt> {
+        let (entry, leaf) = self.entry(position)?;
+        let closed = closed(&entry, request).ok_or_else(|| {
+            Error::new(ErrorKind::Unsound, format!("find {request} at position {position}"))
+        })?;
+        Ok(Receipt { request, position, at: entry.at, leaf, closed })
+    }
+
+    /// The movements of one line of a statement, oldest first.
+    pub(crate) fn movements(
+        &self,
+        account: Account,
+        line: Line,
+        opening: Amount,
+    ) -> Result<Vec<StatementLine>> {
+        let (entry, _) = self.entry(line.position)?;
+        let mut balance = opening;
+        let mut movements = Vec::new();
+        for event in &entry.events {
+            let Event::Ledger(ledger::Event::Posted { from, legs, purpose, reference }) = event else {
+                continue;
+            };
+            let roles = roles(&entry, *purpose);
+            for (index, leg) in legs.iter().enumerate() {
+                let (amount, counterparty) = match (*from == account, leg.to == account) {
+                    (true, _) => (-leg.amount, leg.to),
+                    (false, true) => (leg.amount, *from),
+                    (false, false) => continue,
+                };
+                balance += amount;
+                movements.push(StatementLine {
+                    position: line.position,
+                    at: entry.at,
+                    purpose: *purpose,
+                    reference: reference.clone(),
+                    reason: entry.reason.clone(),
+                    counterparty,
+                    role: roles.get(index).copied(),
+                    amount,
+                    balance,
+                });
+            }
+        }
+        Ok(movements)
+    }
+}
+
+/// The roles of a receipt's legs, in order.
+fn roles(entry: &Entry, purpose: Purpose) -> &[PartyRole] {
+    let Purpose::Receipt { request } = purpose else { return &[] };
+    settled(entry, request).map_or(&[], |receipt| &receipt.roles)
+}
+
+fn settled(entry: &Entry, wanted: RequestId) -> Option<&Settled> {
+    entry.events.iter().find_map(|event| match event {
+        Event::Settlement(settlement::Event::Settled { request, receipt }) if *request == wanted => {
+            Some(&**receipt)
+        }
+        _ => None,
+    })
+}
+
+fn closed(entry: &Entry, wanted: RequestId) -> Option<Closed> {
+    if let Some(receipt) = settled(entry, wanted) {
+        let legs =
+            entry.events.iter().find_map(|event| match event {
+                Event::Ledger(ledger::Event::Posted {
+                    legs, purpose: Purpose::Receipt { request }, ..
+                }) if *request == wanted => Some(legs.clone()),
+                _ => None,
+            });
+        // A receipt of nothing posts nothing.
+        return Some(Closed::Settled {
+            receipt: Box::new(receipt.clone()),
+            legs: legs.unwrap_or_else(Vec::new),
+        });
+    }
+    entry.events.iter().find_map(|event| match event {
+        Event::Settlement(settlement::Event::Released { request, account, release })
+            if *request == wanted =>
+        {
+            Some(Closed::Released { account: *account, release: release.clone() })
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,106 @@
+//! What can go wrong in a node: an error with a kind, a context, and what lies beneath.
+use std::fmt;
+
+/// The result of an operation that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An operating error: the text fits after "failed to".
+#[derive(Debug)]
+pub struct Error {
+    pub kind: ErrorKind,
+    pub context: String,
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What a caller can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The log refused; its own error is the source.
+    Log,
+    /// The log's frames are intact, but their content is not what this machine writes.
+    Unsound,
+    /// The clock jumped ahead when the node last ran, and nobody has accepted it.
+    ClockJumped,
+    /// The signing key is missing, not private, or not the log's.
+    Key,
+    /// Files or the system's randomness.
+    Io,
+    /// Nothing there.
+    NotFound,
+    /// The caller asked for something that makes no sense.
+    Invalid,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Self { kind, context: context.into(), source: None }
+    }
+
+    pub(crate) fn because(
+        kind: ErrorKind,
+        context: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self { kind, context: context.into(), source: Some(Box::new(source)) }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let of_log = self.source.as_ref().and_then(|it| it.downcast_ref::<sycee_log::Error>());
+        if let Some(hint) = of_log.and_then(sycee_log::Error::hint) {
+            return Some(hint.to_owned());
+        }
+        let hint = match self.kind {
+            ErrorKind::ClockJumped => "set the clock right, or start with --accept-clock if it is right",
+            ErrorKind::Unsound => "run `sycee verify` on the directory; restore a backup",
+            ErrorKind::Key => "restore signing.key from where you keep it, with mode 0600",
+            ErrorKind::Log | ErrorKind::Io | ErrorKind::NotFound | ErrorKind::Invalid => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to {}", self.context)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<sycee_log::Error> for Error {
+    fn from(error: sycee_log::Error) -> Self {
+        Self::because(ErrorKind::Log, "use the log", error)
+    }
+}
+
+/// Why a submission was not decided. Nothing has happened; it may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// More is waiting than the node will queue.
+    Overloaded,
+    /// The wall clock jumped ahead; an operator must look.
+    ClockJumped,
+    /// The node has stopped, or is about to.
+    Stopped,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Overloaded => "too many commands are waiting",
+            Self::ClockJumped => "the clock jumped ahead; writing has stopped until an operator accepts it",
+            Self::Stopped => "the node has stopped",
+        })
+    }
+}
+
+impl std::error::Error for Unavailable {}

@@ -1,0 +1,145 @@
+//! The handle: what a gateway or an API holds of a node.
+use crate::archive::{Archive, Receipt, StatementLine};
+use crate::checkpoint::Signed;
+use crate::clock::Clock;
+use crate::error::{Result, Unavailable};
+use crate::ids::IdSource;
+use crate::threads::{Arrival, Reply};
+use crate::views::Views;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard};
+use std::time::Duration;
+use sycee_core::Outcome;
+use sycee_core::entry::Submission;
+use sycee_core::ids::{RequestId, Time};
+use sycee_core::ledger::Account;
+use tokio::sync::{oneshot, watch};
+
+/// A running node, for those who use it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) arrivals: SyncSender<Arrival>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) durable: watch::Receiver<u64>,
+    pub(crate) archive: Archive,
+}
+
+/// What the writing thread publishes.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) views: RwLock<Views>,
+    /// Entries decided so far.
+    pub(crate) decided: AtomicU64,
+    /// Why nothing more will be written, once that is so.
+    pub(crate) stopped: OnceLock<String>,
+    pub(crate) checkpoint: RwLock<Signed>,
+    pub(crate) clock: Clock,
+    pub(crate) started: Time,
+}
+
+/// How a node is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Entries decided.
+    pub position: u64,
+    /// Entries durable.
+    pub durable: u64,
+    pub started: Time,
+    pub at: Time,
+    /// The wall clock is behind the log: time moves by a nanosecond an entry until it has caught up.
+    pub clock_behind: Option<Duration>,
+    /// Why the node has stopped writing, if it has.
+    pub stopped: Option<String>,
+}
+
+impl Handle {
+    /// Sends a command; the answer comes when it is durable together with everything it could have seen.
+    pub async fn submit(&self, submission: Submission) -> Result<Outcome, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.send(submission, reply)?;
+        answer.await.unwrap_or(Err(Unavailable::Stopped))
+    }
+
+    /// As [`Handle::submit`], for threads that may wait.
+    pub fn submit_blocking(&self, submission: Submission) -> Result<Outcome, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.send(submission, reply)?;
+        answer.blocking_recv().unwrap_or(Err(Unavailable::Stopped))
+    }
+
+    fn send(&self, submission: Submission, reply: Reply) -> Result<(), Unavailable> {
+        let arrival = Arrival::Submission(reply, Box::new(submission));
+        self.arrivals.try_send(arrival).map_err(|error| match error {
+            TrySendError::Full(_) => Unavailable::Overloaded,
+            TrySendError::Disconnected(_) => Unavailable::Stopped,
+        })
+    }
+
+    /// The read models at the durable position. Hold the guard briefly and never across an await: the writer waits for it.
+    pub fn views(&self) -> RwLockReadGuard<'_, Views> {
+        self.shared.views.read().expect("the writer stops the node rather than leave half a fold")
+    }
+
+    /// The node's time: the wall clock, or the log's own where that is ahead.
+    pub fn now(&self) -> Time {
+        self.shared.clock.now().wall.max(self.views().state.at)
+    }
+
+    /// A new id, stamped with the node's time.
+    pub fn new_id(&self) -> Result<u128> {
+        IdSource.draw(self.now())
+    }
+
+    /// How the node is doing.
+    pub fn status(&self) -> Status {
+        let (durable, last) = {
+            let views = self.views();
+            (views.state.position, views.state.at)
+        };
+        let wall = self.shared.clock.now().wall;
+        let behind = Duration::from_nanos(last.0.saturating_sub(wall.0));
+        Status {
+            position: self.shared.decided.load(Ordering::Acquire).max(durable),
+            durable,
+            started: self.shared.started,
+            at: wall.max(last),
+            clock_behind: (behind > Duration::from_secs(1)).then_some(behind),
+            stopped: self.shared.stopped.get().cloned(),
+        }
+    }
+
+    /// Changes whenever the durable position moves; closes when the node stops.
+    pub fn durable(&self) -> watch::Receiver<u64> {
+        self.durable.clone()
+    }
+
+    /// Waits until the views have folded the entry at `position`; false if that takes longer than `limit`.
+    pub async fn reached(&self, position: u64, limit: Duration) -> bool {
+        let mut durable = self.durable.clone();
+        let wait = durable.wait_for(|next| *next > position);
+        matches!(tokio::time::timeout(limit, wait).await, Ok(Ok(_)))
+    }
+
+    /// The receipt of a request, if it is closed.
+    pub fn receipt(&self, request: RequestId) -> Result<Option<Receipt>> {
+        let position = self.views().position_of(request);
+        position.map(|position| self.archive.receipt(position, request)).transpose()
+    }
+
+    /// Movements of an account, oldest first: those of the statement lines in `range`.
+    pub fn statement(&self, account: Account, range: Range<usize>) -> Result<Vec<StatementLine>> {
+        let lines = self.views().lines(account, range);
+        let mut movements = Vec::with_capacity(lines.len());
+        for (line, opening) in lines {
+            movements.extend(self.archive.movements(account, line, opening)?);
+        }
+        Ok(movements)
+    }
+
+    /// The latest signed checkpoint.
+    pub fn checkpoint(&self) -> Signed {
+        self.shared.checkpoint.read().expect("nothing panics while it is replaced").clone()
+    }
+}
