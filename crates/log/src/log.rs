@@ -6,6 +6,7 @@
 //! reaches the disk. A write or sync that fails ends this log's life: what the disk holds is then unknown, a
 //! second sync that succeeds would prove nothing, and only opening the log again finds out.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -336,24 +337,25 @@ fn lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn DiskLock>> {
 }
 
 /// Makes a directory and those above it that are missing, each durable in the one that holds it.
+///
+/// An earlier attempt may have died between making a directory and syncing its name, so those that are there
+/// are synced as well, as far up as we may: where we may not, we cannot have made anything.
 fn create_directory(disk: &dyn Disk, directory: &Path) -> Result<()> {
     let context = |error| Error::io(format!("create {}", directory.display()), error);
-    let mut missing = Vec::new();
-    for path in directory.ancestors().take_while(|path| !path.as_os_str().is_empty()) {
-        // An earlier attempt may have made the directory and lost power before its name was durable, so the
-        // directory itself is always on the list.
-        if path != directory && disk.exists(path).map_err(context)? {
-            break;
-        }
-        missing.push(path);
-    }
-    for path in missing.iter().rev() {
-        if !disk.exists(path).map_err(context)? {
+    let named = |path: &&Path| path.file_name().is_some();
+    let mut paths: Vec<&Path> = directory.ancestors().take_while(named).collect();
+    paths.reverse();
+    for path in paths {
+        let found = disk.exists(path).map_err(context)?;
+        if !found {
             disk.create_directory(path).map_err(context)?;
         }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or_else(|| Path::new("."));
-        disk.sync_directory(parent, SyncPoint::ParentDirectory).map_err(context)?;
+        match disk.sync_directory(parent, SyncPoint::ParentDirectory) {
+            Err(error) if found && error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(context)?,
+        }
     }
     Ok(())
 }

@@ -39,6 +39,16 @@ impl FrameSource {
         walk::read_frame(&segment, indexed.location, &head).map(Some)
     }
 
+    /// The head after so many frames, if they are durable.
+    pub fn head_at(&self, number: u64) -> Result<Option<Head>> {
+        let Some(last) = number.checked_sub(1) else { return Ok(Some(Head::default())) };
+        Ok(self.frame(last)?.map(|frame| Head {
+            number,
+            position: frame.first_position + u64::from(frame.count),
+            hash: frame.hash,
+        }))
+    }
+
     /// The number of the frame that holds the entry at this position, if it is durable.
     pub fn number_of(&self, position: u64) -> Option<u64> {
         let state = self.shared.state();

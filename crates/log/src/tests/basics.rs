@@ -2,17 +2,8 @@
 
 use std::error::Error as _;
 
-use super::harness::{append, create, directory, draft, is_ours, open, reader, shared, size};
+use super::harness::{append, create, directory, draft, filled, is_ours, open, reader, shared, size};
 use crate::{Draft, ErrorKind, Log, Options, Reader, SimDisk, Tail};
-
-fn filled(disk: &SimDisk, frames: u64) -> Log {
-    let mut log = create(disk).unwrap();
-    for _ in 0..frames {
-        append(&mut log).unwrap();
-        log.sync().unwrap();
-    }
-    log
-}
 
 #[test]
 fn what_is_appended_is_read_by_all_ways() {

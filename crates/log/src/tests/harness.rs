@@ -30,16 +30,22 @@ pub(super) fn reader(disk: &SimDisk) -> Result<Reader> {
     Reader::open(shared(disk), directory())
 }
 
-/// A draft of one or more records that says which it is, `bytes` long in all entries together.
-pub(super) fn draft(number: u64, bytes: usize) -> Draft {
-    let mut draft = Draft::new(7, 1_000 + number);
-    let entry: Vec<u8> = (0..bytes as u64).map(|index| (number * 31 + index * 7) as u8).collect();
+/// A draft of two records whose content follows from the number and the life, `bytes` long together.
+///
+/// What a later life writes under the same number differs, so that blocks of both can be told apart.
+pub(super) fn draft_of(life: u16, number: u64, bytes: usize) -> Draft {
+    let mut draft = Draft::new(life, 1_000 + number);
+    let first = (number * 31 + u64::from(life) * 101) % 251;
+    let entry: Vec<u8> = (0_u8..251).cycle().skip(usize::try_from(first).unwrap()).take(bytes).collect();
     let (first, second) = entry.split_at(bytes / 3);
-    for (index, entry) in [first, second].into_iter().enumerate() {
-        let salt_key = [number as u8 ^ index as u8; 32];
-        draft.push(&Record { salt_key, at: 1_000 + number, kind: index as u8, entry });
+    for (kind, entry) in (0_u8..).zip([first, second]) {
+        draft.push(&Record { salt_key: [kind; 32], at: 1_000 + number, kind, entry });
     }
     draft
+}
+
+pub(super) fn draft(number: u64, bytes: usize) -> Draft {
+    draft_of(7, number, bytes)
 }
 
 /// Sizes from less than one block to four, so that frames end at and between all sorts of places.
@@ -57,4 +63,14 @@ pub(super) fn append(log: &mut Log) -> Result<u64> {
 pub(super) fn is_ours(frame: &Frame) -> bool {
     let expected = draft(frame.number, size(frame.number));
     frame.payload == expected.payload && frame.count == 2 && frame.rules == 7 && frame.at == expected.at
+}
+
+/// A log of so many durable frames.
+pub(super) fn filled(disk: &SimDisk, frames: u64) -> Log {
+    let mut log = create(disk).unwrap();
+    for _ in 0..frames {
+        append(&mut log).unwrap();
+        log.sync().unwrap();
+    }
+    log
 }
