@@ -1,9 +1,9 @@
 // Serves the built console with made-up answers of the control API, to look at
 // every state of a page without running Sycee. For development only.
 //
-//   node dev/fixture-server.mjs [--port 7800] [--set empty|normal|overfull|degraded|stale|broken|slow]
+//   node dev/fixture-server.mjs [--port 7800] [--set empty|normal|overfull|degraded|stale|broken|slow] [--ready-file F]
 
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,11 @@ import { parseArgs } from "node:util";
 import { makeWorld } from "./fixture-world.mjs";
 
 const { values: options } = parseArgs({
-  options: { port: { type: "string", default: "7800" }, set: { type: "string", default: "normal" } },
+  options: {
+    port: { type: "string", default: "7800" },
+    set: { type: "string", default: "normal" },
+    "ready-file": { type: "string" },
+  },
 });
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 const TYPES = {
@@ -26,6 +30,7 @@ const world = makeWorld(options.set);
 createServer(async (request, response) => {
   const url = new URL(request.url, "http://localhost");
   if (url.pathname.startsWith("/api/v1/")) return answer(request, response, url);
+  if (url.pathname === "/v1/chat/completions") return complete(request, response);
   if (url.pathname.startsWith("/signin/")) {
     response.writeHead(303, {
       location: "/",
@@ -37,6 +42,29 @@ createServer(async (request, response) => {
 }).listen(Number(options.port), "127.0.0.1", () =>
   console.log(`fixture (${options.set}) on http://127.0.0.1:${options.port}`),
 );
+
+if (options["ready-file"]) {
+  const base = `http://127.0.0.1:${options.port}`;
+  await writeFile(
+    options["ready-file"],
+    JSON.stringify({
+      base_url: `${base}/v1`,
+      console_url: `${base}/signin/fixture`,
+      api_url: `${base}/api/v1`,
+      models: { chat: "sycee-demo-chat", embedding: "sycee-demo-embedding" },
+      keys: { consumer: KEY, operator: KEY, provider: KEY, auditor: KEY },
+    }),
+  );
+}
+
+/** Settles one made-up request and names its receipt, as the gateway does. */
+function complete(request, response) {
+  request.resume();
+  request.on("end", () => {
+    response.writeHead(200, { "content-type": "application/json", "x-sycee-receipt": world.step() });
+    response.end(JSON.stringify({ choices: [{ message: { role: "assistant", content: "…" } }] }));
+  });
+}
 
 async function file(response, path) {
   const name = extname(path) === "" ? "index.html" : normalize(path);
@@ -59,7 +87,8 @@ function answer(request, response, url) {
       error: { code, message, detail: null, hint, request_id: "req_0192f0c4a6b17f0e8d3c2b1a09876543" },
     });
   const path = url.pathname.slice("/api/v1".length);
-  const signedIn = /sycee_session=1/.test(request.headers.cookie ?? "");
+  const signedIn =
+    /sycee_session=1/.test(request.headers.cookie ?? "") || request.headers.authorization === `Bearer ${KEY}`;
 
   if (path === "/health") return send(200, world.health());
   if (path === "/session" && request.method === "POST") {

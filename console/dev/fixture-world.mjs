@@ -353,6 +353,7 @@ export function makeWorld(set) {
       for (const [site, line] of load)
         load.set(site, [...line.slice(1), Math.max(0, line.at(-1) + (random() - 0.5) * line.at(-1) * 0.2)]);
       if (sites.length > 0) settle(now);
+      return receipts[0]?.id;
     },
   };
 }
@@ -370,11 +371,11 @@ function manySites(random) {
     n % 2 ? "Guizhou" : "Xinjiang Uygur Autonomous Region",
     n % 2 ? "贵州" : "新疆维吾尔自治区",
     80 + n,
-    0.2 + random() * 0.5,
+    Number((0.2 + random() * 0.5).toFixed(3)),
     (1.08 + random() * 0.3).toFixed(2),
     0.2 + random(),
     1 + random() * 2,
     ["measured", "published", "assumed"][n % 3],
-    2 + random() * 90,
+    Number((2 + random() * 90).toFixed(2)),
   ]);
 }

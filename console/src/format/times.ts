@@ -15,17 +15,8 @@ export function dayAndClock(at: Date, locale: string): string {
   return new Intl.DateTimeFormat(locale, { ...DAY, ...CLOCK }).format(at);
 }
 
-export function dayAndMinute(at: Date, locale: string): string {
-  const { second: _, ...minute } = CLOCK;
-  return new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", ...minute }).format(at);
-}
-
 export function dayClockAndZone(at: Date, locale: string): string {
   return new Intl.DateTimeFormat(locale, { ...DAY, ...CLOCK, timeZoneName: "short" }).format(at);
-}
-
-export function day(at: Date, locale: string): string {
-  return new Intl.DateTimeFormat(locale, DAY).format(at);
 }
 
 /** Milliseconds up to a second, seconds above. */

@@ -45,7 +45,7 @@ export function Id({ value, short = false }: { value: string; short?: boolean })
   if (!short) return <code className="id">{value}</code>;
   const mark = value.indexOf("_") + 1;
   return (
-    <code className="id" title={value}>
+    <code className="id id-short" title={value}>
       {value.slice(0, mark)}
       {mark > 0 && value.length > 16 ? "…" : ""}
       {value.length > 16 ? value.slice(-8) : value.slice(mark)}

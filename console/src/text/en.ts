@@ -127,6 +127,7 @@ export const en = {
   "flow.empty": "No sites yet",
   "flow.empty.how":
     "Sites, models and offers appear here once a catalog is applied. See first what would change:",
+  "flow.some_sites": "The picture shows {shown} of {n} sites, the busiest and the cheapest.",
   "flow.all_sites": "Show all {n} sites",
   "flow.fewer_sites": "Show the {n} busiest sites",
 
@@ -179,6 +180,7 @@ export const en = {
   "facts.endpoint": "Request",
   "facts.streamed": "streamed",
   "facts.whole": "answered at once",
+  "facts.request": "{endpoint}, {way}",
   "facts.finish": "Finish",
   "facts.hold": "Held before",
 
@@ -225,7 +227,7 @@ export const en = {
   "energy.pue": "Overhead of the building",
   "energy.power": "Price of power",
   "energy.cost": "Cost of power",
-  "energy.per_token": "{joules} J per token.",
+  "energy.per_token": "{joules} J per token. ",
   "energy.note":
     "One kWh is 3,600,000 J. The site pays for power out of its part; it is not added to the total.",
 
@@ -306,6 +308,7 @@ export const en = {
   "statement.to": "To",
   "statement.export": "Export CSV",
   "statement.receipts": "Its receipts",
+  "statement.span": "Opening balance {opening}, closing balance {closing}.",
   "statement.kind": "What",
   "statement.counterparty": "Other party",
   "statement.empty": "No postings in this period",
@@ -347,7 +350,7 @@ export const en = {
   "problem.read.money": "None. Reading changes no amount.",
   "problem.no_answer": "No answer that this page understands.",
   "problem.label.what": "What happened",
-  "problem.label.money": "For the money",
+  "problem.label.money": "Effect on money",
   "problem.label.next": "What to do",
   "problem.label.request": "Request",
   "problem.retry": "Try again",

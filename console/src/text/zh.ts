@@ -123,6 +123,7 @@ export const zh: Record<keyof typeof en, string> = {
   "flow.nothing": "最近一分钟没有词元。有流量时会从这里流向右侧。",
   "flow.empty": "还没有站点",
   "flow.empty.how": "应用目录之后，站点、模型和报价会出现在这里。先查看将有哪些变化：",
+  "flow.some_sites": "图中为 {n} 个站点中最忙与最便宜的 {shown} 个。",
   "flow.all_sites": "显示全部 {n} 个站点",
   "flow.fewer_sites": "只显示最忙的 {n} 个站点",
 
@@ -160,7 +161,7 @@ export const zh: Record<keyof typeof en, string> = {
 
   "receipt.title": "收据",
   "receipt.total": "实付",
-  "receipt.sentence": "{consumer}为{model}的 {tokens} 个词元付款，由{site}提供服务。",
+  "receipt.sentence": "{consumer} 为 {model} 的 {tokens} 个词元付款，由 {site} 提供服务。",
   "receipt.print": "打印",
 
   "facts.at": "结算时间",
@@ -174,6 +175,7 @@ export const zh: Record<keyof typeof en, string> = {
   "facts.endpoint": "请求",
   "facts.streamed": "流式",
   "facts.whole": "一次返回",
+  "facts.request": "{endpoint}，{way}",
   "facts.finish": "结束方式",
   "facts.hold": "事前冻结",
 
@@ -297,6 +299,7 @@ export const zh: Record<keyof typeof en, string> = {
   "statement.to": "至",
   "statement.export": "导出 CSV",
   "statement.receipts": "相关收据",
+  "statement.span": "期初余额 {opening}，期末余额 {closing}。",
   "statement.kind": "事项",
   "statement.counterparty": "对方",
   "statement.empty": "此期间没有入账",

@@ -7,7 +7,7 @@ import { count } from "../../format/numbers";
 import { Command, Exact, ReceiptLink, Time } from "../../parts/figures";
 import { BoneRows, Empty, ProblemNote } from "../../parts/states";
 import { ArrowRows, Scroll } from "../../parts/table";
-import { useText } from "../../text/text";
+import { Say, useText } from "../../text/text";
 
 const COLUMNS = 6;
 
@@ -26,7 +26,7 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
       <div className="section-head">
         <h2 className="section-title">{t("statement.title")}</h2>
         <label className="filter">
-          {t("statement.from")}
+          <span>{t("statement.from")}</span>
           <input
             type="date"
             value={from ?? ""}
@@ -34,7 +34,7 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
           />
         </label>
         <label className="filter">
-          {t("statement.to")}
+          <span>{t("statement.to")}</span>
           <input
             type="date"
             value={to ?? ""}
@@ -46,6 +46,15 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
         </a>
         <a href={hrefTo(`/receipts?account=${id}`)}>{t("statement.receipts")}</a>
       </div>
+      {pages[0] && lines.length > 0 && (
+        <p className="quiet">
+          <Say
+            of="statement.span"
+            opening={<Exact amount={pages[0].opening} />}
+            closing={<Exact amount={pages[0].closing} />}
+          />
+        </p>
+      )}
       {statement.error && <ProblemNote cause={statement.error} retry={statement.refetch} />}
       {statement.data && lines.length === 0 && (
         <Empty title={t("statement.empty")}>
@@ -61,8 +70,10 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
               <tr>
                 <th scope="col">{t("receipts.at")}</th>
                 <th scope="col">{t("statement.kind")}</th>
-                <th scope="col">{t("statement.counterparty")}</th>
-                <th scope="col" className="num">
+                <th scope="col" className="from-600">
+                  {t("statement.counterparty")}
+                </th>
+                <th scope="col" className="num from-900">
                   {t("proof.position")}
                 </th>
                 <th scope="col" className="num">
@@ -91,10 +102,10 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
                       {word("kind", line.kind)}{" "}
                       {line.reference?.startsWith("req_") && <ReceiptLink id={line.reference} />}
                     </td>
-                    <td className="clip">
+                    <td className="clip from-600">
                       {line.counterparty} <span className="quiet">{word("role", line.role)}</span>
                     </td>
-                    <td className="num">{count(line.position, locale)}</td>
+                    <td className="num from-900">{count(line.position, locale)}</td>
                     <td className="num">
                       <Exact amount={line.amount} />
                     </td>

@@ -34,7 +34,7 @@ export function CatalogPage() {
       <div className="section-head">
         <h1>{t("nav.catalog")}</h1>
         <label className="filter">
-          {t("catalog.find")}
+          <span>{t("catalog.find")}</span>
           <input
             type="search"
             value={find}

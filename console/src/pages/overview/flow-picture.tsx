@@ -12,7 +12,7 @@ import type { Trace } from "./flow-section";
 
 const NARROW_PX = 560;
 const HEAD_PX = 28;
-const CHARACTER_PX = 7;
+const LABEL_PX = 13;
 
 export function FlowPictureView({
   flows,
@@ -33,7 +33,7 @@ export function FlowPictureView({
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const narrow = width < NARROW_PX;
-  const side = narrow ? 104 : 168;
+  const side = narrow ? 92 : 168;
   const picture = useMemo(() => {
     const ids = sites.map(({ id }) => id);
     const last = rows?.at(-1);
@@ -74,7 +74,12 @@ export function FlowPictureView({
               bar={bar}
               site={sites.find(({ id }) => id === bar.id)}
               hasLabel={bar.column !== "site" || rows === null}
-              room={bar.column === "model" ? (width - 2 * side) * 0.5 - 56 : side - 14}
+              room={
+                bar.column === "model"
+                  ? (width - (rows ? 1 : 2) * side) * 0.58 - (narrow ? 0 : 90)
+                  : side - 14
+              }
+              hasFigure={!narrow || bar.column === "consumer"}
               onTrace={onTrace}
             />
           ))}
@@ -133,12 +138,14 @@ function Bar({
   site,
   hasLabel,
   room,
+  hasFigure,
   onTrace,
 }: {
   bar: FlowBar;
   site: OverviewSite | undefined;
   hasLabel: boolean;
   room: number;
+  hasFigure: boolean;
   onTrace: (trace: Trace | null) => void;
 }) {
   const { t, locale } = useText();
@@ -161,34 +168,41 @@ function Bar({
         <text x={bar.x} y={bar.y - 7}>
           <title>{name}</title>
           {shorten(name, room)}
-          <tspan dx={8} className="bar-figure">
-            {below}
-          </tspan>
+          {hasFigure && (
+            <tspan dx={8} className="bar-figure">
+              {below}
+            </tspan>
+          )}
         </text>
       )}
       {hasLabel && bar.column !== "model" && (
         <text x={x} y={middle} textAnchor={onLeft ? "end" : "start"}>
           <title>{name}</title>
-          <tspan x={x} dy="-0.15em">
+          <tspan x={x} dy={hasFigure ? "-0.15em" : "0.35em"}>
             {shorten(name, room)}
           </tspan>
-          <tspan x={x} dy="1.2em" className="bar-figure">
-            {below}
-          </tspan>
+          {hasFigure && (
+            <tspan x={x} dy="1.2em" className="bar-figure">
+              {below}
+            </tspan>
+          )}
         </text>
       )}
     </g>
   );
 }
 
-/** Cuts a name to the room it has; a Chinese character is as wide as two letters. */
+let ruler: CanvasRenderingContext2D | null = null;
+
+/** Cuts a name to the room it has, measured in the font it will be drawn in. */
 function shorten(name: string, room: number): string {
-  let used = 0;
-  let kept = "";
-  for (const character of name) {
-    used += character > "\u2e80" ? CHARACTER_PX * 1.9 : CHARACTER_PX;
-    if (used > room) return `${kept.trimEnd()}…`;
-    kept += character;
+  ruler ??= document.createElement("canvas").getContext("2d");
+  if (!ruler) return name;
+  ruler.font = `${LABEL_PX}px ${getComputedStyle(document.documentElement).fontFamily}`;
+  if (ruler.measureText(name).width <= room) return name;
+  const characters = [...name];
+  while (characters.length > 1 && ruler.measureText(`${characters.join("").trimEnd()}…`).width > room) {
+    characters.pop();
   }
-  return kept;
+  return `${characters.join("").trimEnd()}…`;
 }

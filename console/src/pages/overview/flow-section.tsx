@@ -36,7 +36,7 @@ export function FlowSection({
   const table = useRef<HTMLTableElement>(null);
   const [trace, setTrace] = useState<Trace | null>(null);
   const all = query.get("sites") === "all";
-  const shown = all ? sites : mostLoaded(sites, SITES_SHOWN);
+  const shown = all ? sites : mostLoaded(sites, cheapest, SITES_SHOWN);
   const rows = useRowBoxes(table, shown.length);
   const asTable = query.get("flow") === "table";
   const open = sites.find(({ id }) => id === query.get("site"));
@@ -90,18 +90,30 @@ export function FlowSection({
         )}
       </div>
       {sites.length > SITES_SHOWN && (
-        <button type="button" className="link-button" onClick={() => setQuery({ sites: all ? null : "all" })}>
-          {all ? t("flow.fewer_sites", { n: SITES_SHOWN }) : t("flow.all_sites", { n: sites.length })}
-        </button>
+        <p className="flow-more">
+          {!all && <>{t("flow.some_sites", { shown: shown.length, n: sites.length })} </>}
+          <button
+            type="button"
+            className="link-button"
+            onClick={() => setQuery({ sites: all ? null : "all" })}
+          >
+            {all ? t("flow.fewer_sites", { n: SITES_SHOWN }) : t("flow.all_sites", { n: sites.length })}
+          </button>
+        </p>
       )}
       <div id="site-explanation">{open && <SiteExplanation site={open} asset={overview.asset} />}</div>
     </section>
   );
 }
 
-/** The busiest sites, still in their order from west to east. */
-function mostLoaded(sites: readonly OverviewSite[], kept: number): readonly OverviewSite[] {
+/** The busiest sites and the cheapest one, still in their order from west to east. */
+function mostLoaded(
+  sites: readonly OverviewSite[],
+  cheapest: OverviewSite | null,
+  kept: number,
+): readonly OverviewSite[] {
   if (sites.length <= kept) return sites;
-  const busiest = new Set([...sites].sort((a, b) => b.tokens_per_s - a.tokens_per_s).slice(0, kept));
+  const weight = (site: OverviewSite) => (site === cheapest ? Number.POSITIVE_INFINITY : site.tokens_per_s);
+  const busiest = new Set([...sites].sort((a, b) => weight(b) - weight(a)).slice(0, kept));
   return sites.filter((site) => busiest.has(site));
 }

@@ -23,7 +23,9 @@ export function Lead({
         <h2>{t("lead.cheapest")}</h2>
         {cheapest ? (
           <>
-            <p className="lead-answer">{cheapest.name}</p>
+            <p className="lead-answer" title={cheapest.name}>
+              {cheapest.name}
+            </p>
             <p className="lead-why">
               <Say
                 of="lead.cheapest.why"
@@ -86,7 +88,9 @@ function Flowing({ overview, sites }: { overview: Overview; sites: readonly Over
       <h2>{t("lead.flow")}</h2>
       {busiest && share > 0 ? (
         <>
-          <p className="lead-answer">{busiest.name}</p>
+          <p className="lead-answer" title={busiest.name}>
+            {busiest.name}
+          </p>
           <p className="lead-why">
             {t("lead.flow.why", { share: percent(share, locale, 0), tokens: count(total, locale) })}
           </p>

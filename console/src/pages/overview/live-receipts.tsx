@@ -30,14 +30,16 @@ export function LiveReceipts({ receipts, asset }: { receipts: OverviewReceipt[];
           {paused ? t("live.paused", { at: clock(paused.at, locale), n: meanwhile }) : t("live.note")}
         </p>
         <a href={hrefTo("/receipts")}>{t("live.all")}</a>
-        <button
-          type="button"
-          className="button"
-          aria-pressed={paused !== null}
-          onClick={() => setPaused(paused ? null : { at: new Date(), receipts })}
-        >
-          {paused ? t("live.resume") : t("live.pause")}
-        </button>
+        {shown.length > 0 && (
+          <button
+            type="button"
+            className="button"
+            aria-pressed={paused !== null}
+            onClick={() => setPaused(paused ? null : { at: new Date(), receipts })}
+          >
+            {paused ? t("live.resume") : t("live.pause")}
+          </button>
+        )}
       </div>
       {shown.length === 0 ? (
         <Empty title={t("live.empty")}>

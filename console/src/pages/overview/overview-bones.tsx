@@ -3,6 +3,8 @@ import { Bone, BoneRows } from "../../parts/states";
 import { useText } from "../../text/text";
 
 const FIGURES = 5;
+const SITE_COLUMNS = 6;
+const RECEIPTS = 8;
 
 export function OverviewBones() {
   const { t } = useText();
@@ -41,9 +43,29 @@ export function OverviewBones() {
       </div>
       <section className="flow-section">
         <h2 className="section-title">{t("flow.title")}</h2>
+        <div className="flow-beside">
+          <table className="site-table">
+            <thead>
+              <tr>
+                <th colSpan={SITE_COLUMNS}>
+                  <Bone width="6em" />
+                  <span className="unit">
+                    <Bone width="4em" />
+                  </span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              <BoneRows rows={3} columns={SITE_COLUMNS} />
+            </tbody>
+          </table>
+        </div>
+      </section>
+      <section className="live-receipts">
+        <h2 className="section-title">{t("live.title")}</h2>
         <table>
           <tbody>
-            <BoneRows rows={4} columns={6} />
+            <BoneRows rows={RECEIPTS} columns={6} />
           </tbody>
         </table>
       </section>

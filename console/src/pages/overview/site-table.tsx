@@ -96,6 +96,7 @@ function SiteRow({
         <button
           type="button"
           className="site-name"
+          title={site.name}
           aria-expanded={isOpen}
           aria-controls="site-explanation"
           onClick={() => setQuery({ site: isOpen ? null : site.id })}

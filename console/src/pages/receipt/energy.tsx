@@ -28,9 +28,7 @@ export function EnergySection({ receipt }: { receipt: Receipt }) {
         </Term>
       </dl>
       <p className="section-text">
-        {tokens > 0 && (
-          <>{t("energy.per_token", { joules: significant(receipt.joules / tokens, locale) })} </>
-        )}
+        {tokens > 0 && t("energy.per_token", { joules: significant(receipt.joules / tokens, locale) })}
         {t("energy.note")}
       </p>
     </section>

@@ -47,7 +47,10 @@ export function FactsSection({ receipt }: { receipt: Receipt }) {
     ],
     [
       "facts.endpoint",
-      `${word("endpoint", receipt.endpoint)}, ${t(receipt.stream ? "facts.streamed" : "facts.whole")}`,
+      t("facts.request", {
+        endpoint: word("endpoint", receipt.endpoint),
+        way: t(receipt.stream ? "facts.streamed" : "facts.whole"),
+      }),
     ],
     ["facts.finish", word("finish", receipt.finish)],
     [

@@ -22,7 +22,7 @@ export function ReceiptsPage() {
         <h1>{t("nav.receipts")}</h1>
         {accounts.length > 1 && (
           <label className="filter">
-            {t("receipts.account")}
+            <span>{t("receipts.account")}</span>
             <select
               value={account ?? ""}
               onChange={(event) => setQuery({ account: event.target.value || null })}

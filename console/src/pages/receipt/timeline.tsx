@@ -9,7 +9,7 @@ import { useWidth } from "../../parts/measure";
 import { Scroll } from "../../parts/table";
 import { useText } from "../../text/text";
 
-const ROW = 22;
+const ROW = 16;
 const TOP = 20;
 
 export function TimelineSection({ receipt }: { receipt: Receipt }) {
@@ -111,9 +111,9 @@ function Drawing({ receipt }: { receipt: Receipt }) {
               key={at}
               className={last ? "timeline-bar timeline-bar-served" : "timeline-bar"}
               x={x(start)}
-              y={TOP + at * ROW + 5}
+              y={TOP + at * ROW + 4}
               width={Math.max(2, x(end) - x(start))}
-              height={ROW - 10}
+              height={ROW - 8}
             />
           ))}
           {receipt.first_token_ms !== null && (
