@@ -193,7 +193,7 @@ export function makeWorld(set) {
       account: consumer.account,
       key_label: "laptop",
       endpoint: model.kind === "embedding" ? "embeddings" : "chat",
-      stream: random() < 0.6,
+      stream: output > 0 && random() < 0.6,
       started_at: new Date(at - duration).toISOString(),
       duration_ms: duration,
       first_token_ms: model.kind === "embedding" ? null : Math.floor(duration * 0.3),

@@ -130,7 +130,8 @@ test("keys: pages, search and help", async ({ page }) => {
   await expect(page.getByRole("dialog")).toHaveCount(0);
 
   await page.keyboard.press("/");
-  await page.getByRole("searchbox", { name: "An id or a name" }).fill(receipt.id);
+  await expect(page.getByRole("searchbox", { name: "An id or a name" })).toBeFocused();
+  await page.keyboard.type(receipt.id);
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { level: 1, name: "Receipt" })).toBeVisible();
 });

@@ -17,6 +17,8 @@ export function Dialog({
 
   useEffect(() => {
     dialog.current?.showModal();
+    // A modal dialog focuses its first control; a field meant for typing comes before that.
+    dialog.current?.querySelector("input")?.focus();
   }, []);
 
   // Only the backdrop has the dialog itself as the target of a click.

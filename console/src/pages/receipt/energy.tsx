@@ -2,6 +2,7 @@
 // building's overhead, the price of power. Each figure that nobody measured
 // wears its badge.
 import type { ReactNode } from "react";
+import { useCatalog } from "../../api/queries";
 import type { Receipt } from "../../api/types";
 import { significant } from "../../format/numbers";
 import { Badge, Exact, Price } from "../../parts/figures";
@@ -9,6 +10,8 @@ import { useText } from "../../text/text";
 
 export function EnergySection({ receipt }: { receipt: Receipt }) {
   const { t, locale } = useText();
+  const { data: catalog } = useCatalog();
+  const declared = catalog?.sites.find(({ id }) => id === receipt.site)?.badge;
   const tokens = Object.values(receipt.buckets).reduce((sum, tokens) => sum + tokens, 0);
   return (
     <section>
@@ -18,10 +21,10 @@ export function EnergySection({ receipt }: { receipt: Receipt }) {
           {significant(receipt.joules, locale, 5)} <Badge of={receipt.joules_badge} />
         </Term>
         <Term operator="×" label={t("energy.pue")} unit={t("unit.pue")}>
-          {receipt.pue}
+          {receipt.pue} {declared && <Badge of={declared} />}
         </Term>
         <Term operator="×" label={t("energy.power")} unit={t("unit.per_kwh", { asset: receipt.asset })}>
-          <Price amount={receipt.power_price} />
+          <Price amount={receipt.power_price} /> {declared && <Badge of={declared} />}
         </Term>
         <Term operator="=" label={t("energy.cost")} unit={receipt.asset}>
           <Exact amount={receipt.energy_cost} />
