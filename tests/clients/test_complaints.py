@@ -12,7 +12,9 @@ import openai
 import pytest
 
 from harness.control import call, units
+from harness.deployed import Deployed
 from harness.process import until
+from harness.provider import ScriptedProvider, chunk, events
 from harness.sycee import check_nothing, check_settled
 
 from .test_cancel import leave_after
@@ -284,15 +286,25 @@ def test_budgets_bypassed_by_another_route(sycee):
     assert status_of(lambda: openai.OpenAI(api_key=second["secret"], base_url=sycee.base_url, max_retries=0).embeddings.create(**embed)) == 402
 
 
-def test_long_healthy_streams_killed_by_one_wall_clock(sycee, consumer):
-    """A stream that takes far longer than its first token may, and says something all the time."""
-    sycee.behave(tokens_per_second=8, reply_tokens=100)
-    before, begun = consumer.balance(), time.monotonic()
-    raw = ask(consumer, stream=True, max_tokens=100)
-    chunks = list(raw.parse())
-    assert time.monotonic() - begun > 10 and chunks[-1].choices[0].finish_reason in ("stop", "length")
-    receipt = check_settled(consumer, before, receipt_of(raw))
-    assert outputs(receipt) == truth(sycee, receipt)[1] >= 100
+def test_long_healthy_streams_killed_by_one_wall_clock():
+    """Every single limit is a second here; a stream that says something all the time goes on for five."""
+    words = [chunk({"content": "word "}) for _ in range(50)]
+    with ScriptedProvider(events([*words, chunk({}, "stop")], pause_s=0.1)) as provider:
+        with Deployed(provider.url, first_token_seconds=1, idle_seconds=1, total_seconds=1) as running:
+            consumer = running.consumer(CREDIT)
+            before, begun = consumer.balance(), time.monotonic()
+            raw = ask(consumer, stream=True, max_tokens=100)
+            assert sum(bool(part.choices[0].delta.content) for part in raw.parse()) == 50
+            assert time.monotonic() - begun > 4
+            assert check_settled(consumer, before, receipt_of(raw))["finish"] == "stop"
+
+            provider.script = events(words[:5] + [chunk({"content": "then silence"})], pause_s=0.1, done=False, silence_s=20)
+            before, begun = consumer.balance(), time.monotonic()
+            raw = ask(consumer, stream=True, max_tokens=100)
+            with pytest.raises(openai.OpenAIError):
+                list(raw.parse())
+            assert time.monotonic() - begun < 10, "but a silent one does not"
+            assert 5 <= outputs(check_settled(consumer, before, receipt_of(raw))) <= 10
 
 
 def test_error_text_is_never_billed_as_an_answer(sycee, consumer):

@@ -15,6 +15,7 @@ import pytest
 
 from harness.control import Refused, units
 from harness.deployed import Deployed
+from harness.engine import model_file
 from harness.provider import CHAT, ScriptedProvider, chunk
 from harness.streams import Received, read_stream
 
@@ -44,7 +45,7 @@ def provider():
 
 @pytest.fixture(scope="module")
 def sycee(provider):
-    with Deployed(provider.url) as running:
+    with Deployed(provider.url, tokenizer=model_file(), context=32_768) as running:
         yield running
 
 

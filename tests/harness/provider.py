@@ -66,14 +66,15 @@ def say(text, usage=None, **headers):
     return script
 
 
-def events(values, pause_s=0.0, done=True):
-    """Streams these chunks as they are."""
+def events(values, pause_s=0.0, done=True, silence_s=0.0):
+    """Streams these chunks as they are, with a pause after each, and a silence before the end."""
     async def script(_, reply):
         await reply.start_events()
         for value in values:
             await reply.event(value)
             if pause_s:
                 await asyncio.sleep(pause_s)
+        await asyncio.sleep(silence_s)
         if done:
             await reply.event("[DONE]")
         await reply.end()

@@ -102,7 +102,7 @@ class Sycee(Running):
         super().__init__()
         self.data = Path(data or self.folder / "data")
         ready_file = self.folder / "ready.json"
-        self.process = Process([binary(), "demo", "--ready-file", str(ready_file), "--data", str(self.data), "--port", "0", *arguments], env)
+        self.process = Process([binary(), "demo", "--ready-file", str(ready_file), "--data", str(self.data), "--port", "0", "--quiet", *arguments], env)
         self.process.line("ready ", seconds)
         self.ready = json.loads(ready_file.read_text())
         self.base_url, self.api_url = self.ready["base_url"], self.ready["api_url"]

@@ -28,7 +28,7 @@ export async function until(probe, what, seconds = 10) {
 export async function startDemo() {
   const folder = await mkdtemp(path.join(tmpdir(), "sycee-node-"));
   const readyFile = path.join(folder, "ready.json");
-  const child = spawn(binary, ["demo", "--ready-file", readyFile, "--data", path.join(folder, "data"), "--port", "0"], {
+  const child = spawn(binary, ["demo", "--ready-file", readyFile, "--data", path.join(folder, "data"), "--port", "0", "--quiet"], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   });
