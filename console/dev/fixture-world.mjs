@@ -217,7 +217,7 @@ export function makeWorld(set) {
           (3_600_000n * 1_000_000n * 100n),
       ),
       attempts: [
-        ...(failed ? [{ site: pick(sites).id, outcome: "timeout", ms: Math.floor(duration * 0.22) }] : []),
+        ...(failed ? [{ site: pick(sites).id, outcome: "timed_out", ms: Math.floor(duration * 0.22) }] : []),
         { site: site.id, outcome: "served", ms: Math.floor(duration * (failed ? 0.78 : 1)) },
       ],
       checkpoint_position: position + 41,

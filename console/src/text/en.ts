@@ -249,10 +249,9 @@ export const en = {
 
   "outcome.served": "served",
   "outcome.failed": "failed",
-  "outcome.ok": "served",
-  "outcome.timeout": "no answer in time",
-  "outcome.refused": "connection refused",
-  "outcome.error": "error",
+  "outcome.unreachable": "no connection",
+  "outcome.timed_out": "no answer in time",
+  "outcome.broke_off": "broke off while answering",
   "outcome.busy": "busy",
   "outcome.cancelled": "cancelled by the caller",
 
@@ -262,6 +261,7 @@ export const en = {
   "finish.upstream_error": "broken off by the site",
   "finish.recovered": "settled after a restart",
   "finish.content_filter": "content filter",
+  "finish.other": "other",
   "finish.tool_calls": "tool calls",
 
   "endpoint.chat": "Chat completion",

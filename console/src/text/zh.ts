@@ -241,10 +241,9 @@ export const zh: Record<keyof typeof en, string> = {
 
   "outcome.served": "已服务",
   "outcome.failed": "失败",
-  "outcome.ok": "已服务",
-  "outcome.timeout": "超时未应答",
-  "outcome.refused": "连接被拒绝",
-  "outcome.error": "出错",
+  "outcome.unreachable": "无法连接",
+  "outcome.timed_out": "超时未应答",
+  "outcome.broke_off": "应答中断",
   "outcome.busy": "繁忙",
   "outcome.cancelled": "调用方取消",
 
@@ -254,6 +253,7 @@ export const zh: Record<keyof typeof en, string> = {
   "finish.upstream_error": "站点中断",
   "finish.recovered": "重启后结算",
   "finish.content_filter": "内容过滤",
+  "finish.other": "其他",
   "finish.tool_calls": "工具调用",
 
   "endpoint.chat": "对话补全",
