@@ -19,7 +19,7 @@ prepare:
 	@exec python3 tests/prepare.py
 
 build: console
-	cargo build --locked --package sycee
+	cargo build --locked --package sycee --features console
 
 # The web pages that the binary embeds, built anew only when a source is newer.
 console: console/dist/index.html
