@@ -168,3 +168,19 @@ test("a key signs in, a wrong one does not, and leaving ends the session", async
   await page.goto(`${origin()}/accounts?lang=en`);
   await expect(page).toHaveURL(/\/sign-in/);
 });
+
+test("no page is wider than its screen, in either language", async ({ page }) => {
+  test.setTimeout(60_000);
+  const all = await pages();
+  await signIn(page);
+  for (const width of [1440, 1024, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    for (const lang of LANGS) {
+      for (const [name, path] of Object.entries(all)) {
+        await open(page, path, lang);
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        expect(over, `${name}, ${lang}, ${width} px`).toBeLessThanOrEqual(0);
+      }
+    }
+  }
+});

@@ -1,6 +1,7 @@
 // The live overview. The browser resumes the stream by the last position it
 // saw (`Last-Event-ID`); an event older than what is shown is dropped, so the
-// page never goes back in time. Silence longer than the keep-alive is loss.
+// page never goes back in time. Time and not position decides, because a demo
+// that starts over begins a new log. Silence longer than the keep-alive is loss.
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { API_BASE } from "./client";
@@ -11,11 +12,13 @@ const RETRY_MS = 3_000;
 
 export type Stream = { state: "connecting" } | { state: "live" } | { state: "lost"; since: Date };
 
-export function useOverviewStream(): Stream {
+/** Follows the overview once `on`: a page that may not read it must not ask again and again. */
+export function useOverviewStream(on: boolean): Stream {
   const client = useQueryClient();
   const [stream, setStream] = useState<Stream>({ state: "connecting" });
 
   useEffect(() => {
+    if (!on) return;
     let source: EventSource;
     let heard = new Date();
     let retry: ReturnType<typeof setTimeout> | undefined;
@@ -31,7 +34,7 @@ export function useOverviewStream(): Stream {
         alive();
         const next = JSON.parse(event.data) as Overview;
         client.setQueryData<Overview>(["overview"], (shown) =>
-          shown && shown.position > next.position ? shown : next,
+          shown && Date.parse(shown.at) > Date.parse(next.at) ? shown : next,
         );
       });
       source.addEventListener("ping", alive);
@@ -51,7 +54,7 @@ export function useOverviewStream(): Stream {
       clearInterval(watch);
       clearTimeout(retry);
     };
-  }, [client]);
+  }, [client, on]);
 
   return stream;
 }

@@ -1,6 +1,6 @@
 // What every page has around it: where one is, where one can go, who one is,
 // and at the foot which log the figures come from.
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { useHealth, useSession, useSessionChange } from "../api/queries";
 import { count } from "../format/numbers";
 import { Id } from "../parts/figures";
@@ -22,6 +22,13 @@ export function Frame({ path, children }: { path: string; children: ReactNode })
   const { t, lang } = useText();
   const { data: session } = useSession();
   const theme = useTheme();
+  const main = useRef<HTMLElement>(null);
+  const shown = useRef(path);
+  useEffect(() => {
+    // A reader of the screen hears the new page, not the link that was followed.
+    if (shown.current !== path) main.current?.focus();
+    shown.current = path;
+  }, [path]);
   const [asking, setAsking] = useState<"find" | "help" | null>(null);
   usePageKeys(useMemo(() => ({ find: () => setAsking("find"), help: () => setAsking("help") }), []));
 
@@ -72,7 +79,7 @@ export function Frame({ path, children }: { path: string; children: ReactNode })
           {session && <Member name={session.member.name} />}
         </div>
       </header>
-      <main id="main" tabIndex={-1}>
+      <main id="main" ref={main} tabIndex={-1}>
         {children}
       </main>
       <Foot onHelp={() => setAsking("help")} />

@@ -1,6 +1,7 @@
 // The states every page shares: nothing yet, not yet, and not at all.
 import type { ReactNode } from "react";
 import { Failure } from "../api/client";
+import { hrefTo } from "../app/location";
 import { type TextKey, useText } from "../text/text";
 import { Id } from "./figures";
 
@@ -79,7 +80,12 @@ export function ProblemNote({ cause, retry }: { cause: Error; retry?: () => void
           </>
         )}
       </dl>
-      {retry && (
+      {failure?.needsSignIn && (
+        <a className="button" href={hrefTo(`/sign-in?next=${encodeURIComponent(window.location.pathname)}`)}>
+          {t("sign_in.button")}
+        </a>
+      )}
+      {retry && !failure?.needsSignIn && (
         <button type="button" className="button" onClick={retry}>
           {t("problem.retry")}
         </button>

@@ -20,7 +20,7 @@ export function OverviewPage() {
   const { t, locale } = useText();
   useTitle(t("nav.overview"));
   const { data, error, refetch } = useOverview();
-  const stream = useOverviewStream();
+  const stream = useOverviewStream(data !== undefined);
 
   if (error && !data) return <ProblemNote cause={error} retry={refetch} />;
   if (!data) return <OverviewBones />;
