@@ -257,4 +257,13 @@ proptest! {
             normalise_sequence(protocol, &repeated, ceiling)
         );
     }
+
+    /// Raw objects, like everything that is passed on, keep their numbers to the last bit.
+    #[test]
+    fn numbers_pass_through_as_they_were(number in proptest::num::f64::NORMAL, whole in any::<i64>()) {
+        let raw: Value = serde_json::from_str(&format!(r#"{{"cost":{number:e},"tokens":{whole}}}"#)).unwrap();
+        let passed: Value = serde_json::from_str(&raw.to_string()).unwrap();
+        prop_assert_eq!(passed["cost"].as_f64().map(f64::to_bits), Some(number.to_bits()));
+        prop_assert_eq!(passed["tokens"].as_i64(), Some(whole));
+    }
 }
