@@ -55,6 +55,7 @@ use tokio::time::timeout;
 
 pub use behaviour::{Behaviour, Failure, UsageLie, UsagePlace, UsageReport};
 pub use config::{EnergyHeader, ModelConfig, ModelKind, ProviderConfig};
+pub(crate) use corpus::passages;
 pub use seen::{Outcome, SeenRequest};
 pub use tokens::{CHAT_TEMPLATE, count, prompt};
 

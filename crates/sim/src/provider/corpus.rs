@@ -35,6 +35,12 @@ pub(crate) fn for_question(question: &str) -> &'static Corpus {
     if han > 0 && han * 3 >= latin { &CHINESE } else { &ENGLISH }
 }
 
+/// All passages in one of the languages, as they stand.
+pub(crate) fn passages(is_chinese: bool) -> impl Iterator<Item = &'static str> {
+    let corpus: &'static Corpus = if is_chinese { &CHINESE } else { &ENGLISH };
+    corpus.passages.iter().map(|passage| passage.text)
+}
+
 impl Corpus {
     fn read(markdown: &'static str) -> Self {
         let passages: Vec<_> = markdown

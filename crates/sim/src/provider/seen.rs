@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+use crate::clock::now_ms;
 
 /// One request as the provider saw it. The token counts are true whatever the reported usage said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,9 +212,4 @@ impl Drop for Seen {
         });
         self.close(Outcome::Cancelled);
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "milliseconds fit 64 bits for half a billion years")]
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

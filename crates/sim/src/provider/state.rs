@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,7 @@ use super::config::{EnergyHeader, ModelConfig, ModelKind, ProviderConfig};
 use super::pace::Pace;
 use super::seen::{Ring, Seen, SeenRequest};
 use super::usage::Usage;
+use crate::clock::now_ms;
 use crate::draw::Draw;
 use crate::error::Error;
 
@@ -56,7 +57,7 @@ impl Shared {
     pub(crate) fn new(config: ProviderConfig) -> Self {
         let behaviour = watch::Sender::new(Arc::new(config.behaviour.clone()));
         let ring = Arc::new(Ring::new(config.requests_remembered));
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let created = now_ms() / 1000;
         Self { config, behaviour, ring, created, waiting: Arc::default(), answering: Arc::default() }
     }
 
