@@ -67,6 +67,20 @@ fn gguf_counts_are_the_engines() {
 }
 
 #[test]
+fn delivered_text_counts_as_the_engine_says() {
+    let model = models().swap_remove(0);
+    let (tokenizer, _) = Tokenizer::from_gguf(&gguf_file(&model)).unwrap();
+    for answer in &model.answers {
+        let mut choice = Delivered { stopped: answer.finish == "stop", ..Delivered::default() };
+        choice.visible.push(&tokenizer, &answer.text).unwrap();
+        let counted = completion_count(Some(&tokenizer), &[choice], false);
+        assert_eq!(counted, Counted::exact(answer.tokens), "{answer:?}");
+    }
+    let ended = model.answers.iter().filter(|answer| answer.finish == "stop").count();
+    assert!(ended >= 10 && model.answers.len() >= ended + 10, "{ended} of {}", model.answers.len());
+}
+
+#[test]
 fn gguf_facts_are_read() {
     let model = &models()[1];
     let (_, facts) = Tokenizer::from_gguf(&gguf_file(model)).unwrap();

@@ -35,6 +35,8 @@ pub(super) struct Model {
     add_eos: bool,
     pub(super) add_space_prefix: bool,
     pub(super) texts: Vec<Row>,
+    #[serde(default)]
+    pub(super) answers: Vec<Answer>,
     #[serde(default = "llama")]
     pub(super) family: String,
     #[serde(default = "one")]
@@ -48,6 +50,14 @@ pub(super) struct Row {
     pub(super) plain: u64,
     pub(super) parsed: u64,
     pub(super) chat: Option<u64>,
+}
+
+/// What the engine answered, how many tokens it says that was, and why it ended.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) tokens: u64,
+    pub(super) finish: String,
 }
 
 fn llama() -> String {
