@@ -50,7 +50,10 @@ impl Chunk {
             .map_err(|error| Error::new(ErrorKind::Upstream, "read an answer as JSON").because(error))?;
         if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
             let text = error_text(error).unwrap_or_else(|| "unnamed".to_owned());
-            return Err(Error::new(ErrorKind::Upstream, format!("get an answer: the provider says {text:?}")));
+            return Err(Error::new(
+                ErrorKind::Upstream,
+                format!("get an answer: the provider says {text:?}"),
+            ));
         }
         let whole = Value::Object(value);
         let usage = usage::find(&whole).cloned();
@@ -90,6 +93,7 @@ impl Chunk {
 
     /// Removes usage wherever it stands; with `null_usage` says `null` instead, as chunks before the last must when the
     /// client asked for usage.
+    #[must_use]
     pub fn without_usage(mut self, null_usage: bool) -> Self {
         self.value.remove("usage");
         if let Some(choices) = self.value.get_mut("choices").and_then(Value::as_array_mut) {
@@ -104,6 +108,7 @@ impl Chunk {
     }
 
     /// Puts the names of the stream in, whatever the provider called them.
+    #[must_use]
     pub fn named(mut self, names: &Names) -> Self {
         self.value.insert("id".to_owned(), names.id.clone());
         self.value.entry("object").or_insert_with(|| json!("chat.completion.chunk"));
@@ -216,8 +221,7 @@ mod tests {
 
     fn check(data: &Value, pieces: &[(u32, Part, &str)], finishes: &[(u32, &str)]) {
         let chunk = Chunk::read(data.to_string().as_bytes()).unwrap();
-        let got: Vec<_> =
-            chunk.pieces.iter().map(|it| (it.choice, it.part, it.text.as_str())).collect();
+        let got: Vec<_> = chunk.pieces.iter().map(|it| (it.choice, it.part, it.text.as_str())).collect();
         assert_eq!(got, pieces, "{data}");
         let got: Vec<_> = chunk.finishes.iter().map(|(choice, reason)| (*choice, reason.as_str())).collect();
         assert_eq!(got, finishes, "{data}");

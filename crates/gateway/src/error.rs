@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Tokenizer,
     /// A chat template cannot be compiled or refused the messages.
     Template,
+    /// The ledger did not do what every ledger does.
+    Ledger,
 }
 
 /// Who has to act on an error.
@@ -31,7 +33,7 @@ impl ErrorKind {
         match self {
             Self::Request => Fault::Caller,
             Self::Upstream => Fault::Upstream,
-            Self::Tokenizer | Self::Template => Fault::Us,
+            Self::Tokenizer | Self::Template | Self::Ledger => Fault::Us,
         }
     }
 }

@@ -53,6 +53,7 @@ use stream::Stream;
 
 /// A request as the shell has understood it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the request")]
 pub struct Order {
     pub request: RequestId,
     pub account: AccountId,
@@ -286,7 +287,7 @@ impl Flow {
             Stage::Streaming(stream) => {
                 let can_mark = matches!(self.prompt, Prompt::Known { .. });
                 stream.deadline(&self.timeouts, self.limits.ahead_bytes_max, can_mark)
-            },
+            }
             Stage::Closing(closing) => closing.retry_at,
             Stage::New
             | Stage::Counting
@@ -377,7 +378,8 @@ impl Flow {
         self.stage = Stage::Done;
     }
 
-    fn candidate(&self, index: usize) -> &Candidate {
+    /// The candidate that an action names.
+    pub fn candidate(&self, index: usize) -> &Candidate {
         &self.order.candidates[index]
     }
 

@@ -1,14 +1,31 @@
 //! OpenAI-compatible data plane: admission, routing, streaming, metering
 pub mod chunk;
+mod connection;
 pub mod count;
+mod driver;
 pub mod error;
 pub mod flow;
+mod gateway;
 pub mod health;
+mod joins;
+mod marks;
+mod metrics;
+mod models;
 pub mod options;
 pub mod problem;
 pub mod registry;
+mod request;
+mod routing;
+mod server;
 pub mod sse;
 pub mod tasks;
 pub mod template;
+mod transcript;
+mod upstream;
 pub mod usage;
 mod vectors;
+
+pub use connection::{Connection, Listener, Socket};
+pub use gateway::Gateway;
+pub use options::{Limits, Options, Secret, Timeouts, Upstream};
+pub use server::router;

@@ -58,11 +58,11 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            first_token: Duration::from_secs(60),
+            first_token: Duration::from_mins(1),
             idle: Duration::from_secs(30),
-            total: Duration::from_secs(120),
+            total: Duration::from_mins(2),
             total_per_token: Duration::from_millis(500),
-            client_stall: Duration::from_secs(60),
+            client_stall: Duration::from_mins(1),
             drain: Duration::from_secs(20),
         }
     }

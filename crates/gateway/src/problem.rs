@@ -91,7 +91,8 @@ impl Problem {
 
     /// The answer asked for again is too large to have been kept.
     pub fn not_kept() -> Self {
-        let message = "The request with this Idempotency-Key was served, but its answer was too large to keep.";
+        let message =
+            "The request with this Idempotency-Key was served, but its answer was too large to keep.";
         let problem = Self::new(409, INVALID, "idempotent_answer_not_kept", message);
         Self { should_retry: Some(false), ..problem }
     }
@@ -192,7 +193,8 @@ impl Problem {
             }
             No::RequestTooLarge { output_fits } => Self::above_balance(output_fits),
             No::InFlightBudget => {
-                let message = "Your balance is held by requests that are still running; ask again when one is done.";
+                let message =
+                    "Your balance is held by requests that are still running; ask again when one is done.";
                 Self::new(429, "rate_limit_error", "in_flight_budget", message).after(1)
             }
             No::Full => Self::new(503, SERVER, "settlement.full", "Too many requests are open.").after(2),

@@ -75,9 +75,12 @@ impl Counter {
         self.tokenizer().unwrap_or(&ESTIMATOR)
     }
 
-    fn is_same(&self, other: &Self) -> bool {
-        let same_tokenizer = self.tokenizer.as_deref().map(Tokenizer::hash) == other.tokenizer.as_deref().map(Tokenizer::hash);
-        same_tokenizer && self.template.as_deref().map(Template::hash) == other.template.as_deref().map(Template::hash)
+    /// Whether both count alike.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same_tokenizer =
+            self.tokenizer.as_deref().map(Tokenizer::hash) == other.tokenizer.as_deref().map(Tokenizer::hash);
+        same_tokenizer
+            && self.template.as_deref().map(Template::hash) == other.template.as_deref().map(Template::hash)
     }
 }
 
@@ -109,7 +112,8 @@ impl Sent {
             Endpoint::Embeddings => source_of_inputs(body.get("input").unwrap_or(&Value::Null)),
         };
         let parts = ["messages", "input", "tools", "functions", "response_format", "documents"];
-        let bytes = parts.iter().filter_map(|part| body.get(*part)).map(|part| part.to_string().len()).sum::<usize>();
+        let bytes =
+            parts.iter().filter_map(|part| body.get(*part)).map(|part| part.to_string().len()).sum::<usize>();
         Self { counter, source, bytes: bytes as u64 }
     }
 
@@ -139,7 +143,7 @@ impl Sent {
             }
             Source::Tokens(tokens) => Some(*tokens),
         };
-        proved.unwrap_or(self.bytes.saturating_add(MARKUP))
+        proved.unwrap_or_else(|| self.bytes.saturating_add(MARKUP))
     }
 
     /// Bytes to count.
@@ -162,7 +166,9 @@ impl Sent {
 
 /// What in the request keeps its messages from being the whole prompt.
 fn obstacle(body: &Map<String, Value>) -> Option<Obstacle> {
-    let given = |name: &str| body.get(name).is_some_and(|value| !value.is_null() && value != &Value::Array(Vec::new()));
+    let given = |name: &str| {
+        body.get(name).is_some_and(|value| !value.is_null() && value != &Value::Array(Vec::new()))
+    };
     if given("tools") || given("functions") {
         return Some(Obstacle::Tools);
     }

@@ -71,9 +71,10 @@ impl Flow {
     }
 
     fn upstream_body(&self, index: usize) -> Bytes {
-        let per_choice = self.held.as_ref().map(|held| {
-            (held.output_max / u64::from(self.order.choices.max(1)), held.is_lowered)
-        });
+        let per_choice = self
+            .held
+            .as_ref()
+            .map(|held| (held.output_max / u64::from(self.order.choices.max(1)), held.is_lowered));
         let candidate = self.candidate(index);
         let mut body = self.order.body.clone();
         body.insert("model".to_owned(), json!(candidate.upstream_model));

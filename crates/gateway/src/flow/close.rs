@@ -83,7 +83,7 @@ impl Flow {
         if is_closed {
             self.finish(ending, usage, out);
         } else {
-            fail(ending, out);
+            fail(&ending, out);
         }
     }
 
@@ -114,7 +114,7 @@ impl Flow {
 }
 
 /// The books are not closed: no end of an answer may be released.
-fn fail(ending: Ending, out: &mut Vec<Action>) {
+fn fail(ending: &Ending, out: &mut Vec<Action>) {
     match ending {
         Ending::Plain(_) | Ending::Refused(_) => out.push(Action::Reject(Problem::not_settled())),
         Ending::Done(_) | Ending::Broken(_) => break_off(&Problem::not_settled(), out),

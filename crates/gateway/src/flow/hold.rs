@@ -125,11 +125,8 @@ impl Flow {
         let hold = hold_among(events).expect("an admission that is applied says what it holds");
         let asked = self.output_asked();
         let asked_total = asked.max.saturating_mul(asked.choices.into());
-        self.held = Some(Held {
-            input_max,
-            output_max: hold.output_max,
-            is_lowered: hold.output_max < asked_total,
-        });
+        self.held =
+            Some(Held { input_max, output_max: hold.output_max, is_lowered: hold.output_max < asked_total });
         // Candidates that cannot be sold are dropped; the count stays with the candidate that it was made for.
         let counted = match self.prompt {
             Prompt::Known { counted, candidate } => Some((counted, self.candidate(candidate).offer)),

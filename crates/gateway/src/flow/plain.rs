@@ -40,7 +40,8 @@ impl Flow {
         let choices = tally.into_choices(stopped);
         let usages = chunk.usage.clone().into_iter().collect();
         let ending = Ending::Plain(chunk);
-        let weighing = Weighing { candidate, microjoules, finish, is_complete: true, usages, ending, answer: None };
+        let weighing =
+            Weighing { candidate, microjoules, finish, is_complete: true, usages, ending, answer: None };
         self.start_weighing(weighing, choices, out);
     }
 }

@@ -20,9 +20,9 @@ use crate::registry::Sent;
 use crate::sse::{self, Event, Reader};
 
 /// Most that a client receives beyond the last durable mark.
-pub const INTERVAL_TOKENS: u64 = 256;
+pub(super) const INTERVAL_TOKENS: u64 = 256;
 /// And for how long.
-pub const INTERVAL: u64 = SECOND;
+pub(super) const INTERVAL: u64 = SECOND;
 /// A mark is handed out at this many tokens, or this long after the first token that it covers.
 const MARK_TOKENS: u64 = INTERVAL_TOKENS / 4;
 const MARK_AFTER: u64 = INTERVAL / 4;
@@ -159,15 +159,16 @@ impl Stream {
         }
     }
 
-    fn push(&mut self, chunk: Chunk, frame: String) {
+    fn push(&mut self, chunk: Chunk, frame: &str) {
         let tokenizer = self.sent.counter.tokenizer_or_estimator();
         // Counted one by one, pieces have at least as many tokens as together.
-        let tokens = chunk.pieces.iter().map(|piece| {
-            tokenizer.count_text(&piece.text).unwrap_or_else(|_| piece.text.len() as u64)
-        });
+        let tokens = chunk
+            .pieces
+            .iter()
+            .map(|piece| tokenizer.count_text(&piece.text).unwrap_or(piece.text.len() as u64));
         let tokens = tokens.sum();
         let mut bytes = Vec::new();
-        sse::write_data(&frame, &mut bytes);
+        sse::write_data(frame, &mut bytes);
         self.ahead_bytes += bytes.len();
         self.waiting.push_back(Frame { bytes: Bytes::from(bytes), pieces: chunk.pieces, tokens });
     }
@@ -274,7 +275,7 @@ impl Flow {
         });
         let chunk = chunk.without_usage(include_usage).named(names);
         let frame = serde_json::to_string(chunk.value()).expect("it was read from JSON");
-        stream.push(chunk, frame);
+        stream.push(chunk, &frame);
         // A site that goes on beyond what is paid for is stopped; two per cent are left for tokens cut differently.
         let most = granted + granted / 50 + 8 * u64::from(choices);
         if stream.made() > most {
@@ -299,7 +300,7 @@ impl Flow {
                 None => ending,
             };
             let frame = serde_json::to_string(ending.value()).expect("it was just made");
-            stream.push(ending, frame);
+            stream.push(ending, &frame);
         }
         out.push(Action::Cancel);
         self.site_is_done(now, out);
@@ -345,13 +346,7 @@ impl Flow {
         self.break_stream(now, AttemptOutcome::BrokeOff, Problem::broke_off(), out);
     }
 
-    fn break_stream(
-        &mut self,
-        now: Time,
-        outcome: AttemptOutcome,
-        problem: Problem,
-        out: &mut Vec<Action>,
-    ) {
+    fn break_stream(&mut self, now: Time, outcome: AttemptOutcome, problem: Problem, out: &mut Vec<Action>) {
         let Stage::Streaming(stream) = &mut self.stage else {
             return;
         };

@@ -29,10 +29,6 @@ impl Tally {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.choices.values().all(Delivered::is_empty)
-    }
-
     /// Tokens for a mark: never more than the exact count. All of them, and those of reasoning.
     pub(crate) fn mark(&self, tokenizer: &Tokenizer) -> (u64, u64) {
         let sums = self.choices.values().map(|choice| {

@@ -1,0 +1,370 @@
+//! The HTTP shell: who asks, for what, and in which headers the answer goes out.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sycee_core::ids::{AccountId, Hash, KeyId, RequestId};
+use sycee_core::settlement::Endpoint;
+
+use crate::connection::Connection;
+use crate::driver::Driver;
+use crate::flow::Order;
+use crate::gateway::{Gateway, Shared};
+use crate::joins::{self, Joinable, Likeness};
+use crate::models;
+use crate::options::Options;
+use crate::problem::Problem;
+use crate::request::Parsed;
+use crate::routing::{self, Wanted};
+use crate::transcript::{Reader, Transcript};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RECEIPT: HeaderName = HeaderName::from_static("x-sycee-receipt");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+/// Headers that scripts in browsers may read.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "x-request-id, x-sycee-receipt, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests",
+);
+
+/// The data plane's paths, to be merged into the server of the binary. Serve it with
+/// `into_make_service_with_connect_info::<Connection>()` on a [`crate::Listener`], so that marks know what has left.
+pub fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/v1/models", get(list_models).fallback(wrong_method))
+        .route("/v1/models/{id}", get(get_model).fallback(wrong_method))
+        .route("/v1/chat/completions", post(chat).fallback(wrong_method))
+        .route("/v1/embeddings", post(embeddings).fallback(wrong_method))
+        .route("/v1", get(no_such_path).fallback(no_such_path))
+        .route("/v1/{*rest}", get(no_such_path).fallback(no_such_path))
+        .layer(from_fn(browsers))
+        .with_state(gateway)
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    key: KeyId,
+    account: Option<AccountId>,
+}
+
+/// CORS, and a request id on everything.
+async fn browsers(request: Request, next: Next) -> Response {
+    let preflight = request.method() == Method::OPTIONS;
+    let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let mut response =
+        if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    if preflight {
+        let methods = HeaderValue::from_static("GET, POST, OPTIONS");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let wanted =
+            wanted.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type, x-api-key"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    }
+    response
+}
+
+async fn wrong_method(State(gateway): State<Gateway>) -> Response {
+    refuse(&gateway.0, None, &Problem::wrong_method())
+}
+
+async fn no_such_path(State(gateway): State<Gateway>, request: Request) -> Response {
+    refuse(&gateway.0, None, &Problem::no_such_path(request.uri().path()))
+}
+
+async fn list_models(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+    answer_or_refuse(&gateway.0, authenticate(&gateway.0, &headers).map(|_| models::list(&gateway.0)))
+}
+
+async fn get_model(State(gateway): State<Gateway>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let found = authenticate(&gateway.0, &headers).and_then(|_| models::get(&gateway.0, &name));
+    answer_or_refuse(&gateway.0, found)
+}
+
+async fn chat(State(gateway): State<Gateway>, request: Request) -> Response {
+    serve(gateway.0, Endpoint::Chat, request).await
+}
+
+async fn embeddings(State(gateway): State<Gateway>, request: Request) -> Response {
+    serve(gateway.0, Endpoint::Embeddings, request).await
+}
+
+fn answer_or_refuse(shared: &Shared, answer: Result<Value, Problem>) -> Response {
+    match answer {
+        Ok(value) => {
+            let mut response = json_response(StatusCode::OK, &value);
+            if let Ok(id) = shared.handle.new_id() {
+                response.headers_mut().insert(REQUEST_ID, id_value(RequestId(id)));
+            }
+            response
+        }
+        Err(problem) => refuse(shared, None, &problem),
+    }
+}
+
+async fn serve(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Response {
+    let Ok(id) = shared.handle.new_id().map(RequestId) else {
+        return refuse(&shared, None, &Problem::overloaded());
+    };
+    match begin(&shared, id, endpoint, request).await {
+        Ok(begun) => respond(&shared, begun).await,
+        Err(problem) => refuse(&shared, Some(id), &problem),
+    }
+}
+
+/// A request that runs, or one that was joined.
+struct Begun {
+    request: RequestId,
+    stream: bool,
+    reader: Reader,
+    requests_max: usize,
+}
+
+async fn begin(
+    shared: &Arc<Shared>,
+    id: RequestId,
+    endpoint: Endpoint,
+    request: Request,
+) -> Result<Begun, Problem> {
+    let caller = authenticate(shared, request.headers())?;
+    let account = caller.account.ok_or_else(Problem::key_without_account)?;
+    check_media_type(request.headers())?;
+    let options = shared.options();
+    let limits = options.limits;
+    let connection = request.extensions().get::<ConnectInfo<Connection>>().map(|info| info.0.clone());
+    let mut likeness = likeness(request.headers(), account)?;
+    let bytes = read_body(request.into_body(), limits.body_bytes_max).await?;
+    likeness.content = content(endpoint, &bytes);
+    let parsed = Parsed::read(endpoint, &bytes, limits.choices_max)?;
+
+    let stream = parsed.stream;
+    let joinable = Joinable { request: id, stream, transcript: Transcript::new(limits.replay_bytes_max) };
+    if let Some(other) = shared.joins.join_or_begin(&likeness, &joinable)? {
+        shared.metrics.joined();
+        let reader = other.transcript.read(connection).ok_or_else(Problem::not_kept)?;
+        let requests_max = limits.requests_max;
+        return Ok(Begun { request: other.request, stream: other.stream, reader, requests_max });
+    }
+    let transcript = Arc::clone(&joinable.transcript);
+    let reader = transcript.read(connection).expect("a new transcript has its start");
+    let begun = order(shared, &options, id, endpoint, (caller.key, account), parsed)
+        .and_then(|order| run(shared, &options, order, transcript, likeness.clone()));
+    if let Err(problem) = begun {
+        // Whoever has joined meanwhile hears the same.
+        joinable.transcript.begin(Err(problem.clone()));
+        shared.joins.ended(&likeness, id, false);
+        return Err(problem);
+    }
+    Ok(Begun { request: id, stream, reader, requests_max: limits.requests_max })
+}
+
+fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    let key = bearer.or_else(|| headers.get(API_KEY)?.to_str().ok().map(str::trim));
+    let key = key.filter(|key| !key.is_empty()).ok_or_else(Problem::no_key)?;
+    let hash = Hash(Sha256::digest(key).into());
+    let views = shared.handle.views();
+    let (id, details) = views.state.membership.authenticate(hash).ok_or_else(Problem::wrong_key)?;
+    Ok(Caller { key: id, account: details.account })
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let kind = kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let is_json = kind == "application/json" || kind.ends_with("+json");
+    if is_json { Ok(()) } else { Err(Problem::not_json()) }
+}
+
+async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    use http_body_util::{BodyExt, LengthLimitError, Limited};
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(bytes_max)),
+        Err(_) => Err(Problem::bad_request("", "The request broke off.")),
+    }
+}
+
+/// Who asks and whether it asks again; the content is not known yet.
+fn likeness(headers: &HeaderMap, account: AccountId) -> Result<Likeness, Problem> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let key = text("idempotency-key").filter(|key| !key.is_empty());
+    if key.is_some_and(|key| key.len() > joins::KEY_BYTES_MAX) {
+        return Err(Problem::bad_request("", "The Idempotency-Key is too long."));
+    }
+    let retries = text("x-stainless-retry-count").and_then(|count| count.parse::<u32>().ok());
+    let is_retry = retries.is_some_and(|count| count > 0);
+    Ok(Likeness { account, content: Hash([0; 32]), key: key.map(str::to_owned), is_retry })
+}
+
+fn content(endpoint: Endpoint, bytes: &[u8]) -> Hash {
+    let mut hash = Sha256::new();
+    hash.update(endpoint.name().as_bytes());
+    hash.update([0]);
+    hash.update(bytes);
+    Hash(hash.finalize().into())
+}
+
+fn order(
+    shared: &Shared,
+    options: &Options,
+    request: RequestId,
+    endpoint: Endpoint,
+    (key, account): (KeyId, AccountId),
+    parsed: Parsed,
+) -> Result<Order, Problem> {
+    let now = shared.handle.now();
+    let wanted = Wanted {
+        model: &parsed.model,
+        endpoint,
+        account,
+        output_asked: parsed.output_asked,
+        choices: parsed.choices,
+        body: &parsed.body,
+    };
+    let route = {
+        let views = shared.handle.views();
+        routing::route(&views.state, &wanted, options, &shared.health, now)?
+    };
+    Ok(Order {
+        request,
+        account,
+        key,
+        model: route.model,
+        model_name: parsed.model,
+        context: route.context,
+        endpoint,
+        stream: parsed.stream,
+        include_usage: parsed.include_usage,
+        choices: parsed.choices,
+        output_asked: parsed.output_asked,
+        has_stops: parsed.has_stops,
+        input_bound: route.input_bound,
+        count_first: route.count_first,
+        candidates: route.candidates,
+        body: parsed.body,
+        started: now,
+    })
+}
+
+/// One of the places for running requests.
+struct Running(Arc<Shared>);
+
+impl Running {
+    fn enter(shared: &Arc<Shared>, requests_max: usize) -> Result<Self, Problem> {
+        if shared.is_closing() {
+            return Err(Problem::stopping());
+        }
+        let running = Self(Arc::clone(shared));
+        if shared.running.fetch_add(1, Ordering::Relaxed) >= requests_max {
+            return Err(Problem::overloaded());
+        }
+        Ok(running)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Starts the task that runs the request, whatever becomes of its connection.
+fn run(
+    shared: &Arc<Shared>,
+    options: &Arc<Options>,
+    order: Order,
+    transcript: Arc<Transcript>,
+    likeness: Likeness,
+) -> Result<(), Problem> {
+    let running = Running::enter(shared, options.limits.requests_max)?;
+    shared.metrics.request();
+    let request = order.request;
+    let driver = Driver::new(Arc::clone(shared), Arc::clone(options), order, Arc::clone(&transcript));
+    shared.tasks.spawn(async move {
+        driver.run().await;
+        let has_answer = matches!(transcript.head(), Some(Ok(())));
+        running.0.joins.ended(&likeness, request, has_answer);
+    });
+    Ok(())
+}
+
+async fn respond(shared: &Shared, begun: Begun) -> Response {
+    let Begun { request, stream, reader, requests_max } = begun;
+    if let Err(problem) = reader.head().await {
+        return refuse(shared, Some(request), &problem);
+    }
+    let kind = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
+    let mut response = Response::new(Body::from_stream(reader));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    if stream {
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+    mark(headers, request);
+    headers.insert(LIMIT_REQUESTS, HeaderValue::from(requests_max));
+    headers.insert(REMAINING_REQUESTS, HeaderValue::from(free(&shared.running, requests_max)));
+    response
+}
+
+fn free(running: &AtomicUsize, requests_max: usize) -> usize {
+    requests_max.saturating_sub(running.load(Ordering::Relaxed))
+}
+
+/// The request's id, which is also its receipt's.
+fn mark(headers: &mut HeaderMap, request: RequestId) {
+    headers.insert(REQUEST_ID, id_value(request));
+    headers.insert(RECEIPT, id_value(request));
+}
+
+fn id_value(request: RequestId) -> HeaderValue {
+    HeaderValue::from_str(&request.to_string()).expect("an id is printable")
+}
+
+fn refuse(shared: &Shared, request: Option<RequestId>, problem: &Problem) -> Response {
+    shared.metrics.refused(problem.status, problem.code);
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json_response(status, &problem.body());
+    let headers = response.headers_mut();
+    match request {
+        Some(request) => mark(headers, request),
+        None => {
+            if let Ok(id) = shared.handle.new_id() {
+                headers.insert(REQUEST_ID, id_value(RequestId(id)));
+            }
+        }
+    }
+    if let Some(seconds) = problem.retry_after_s {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(should_retry) = problem.should_retry {
+        let value = if should_retry { "true" } else { "false" };
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn json_response(status: StatusCode, value: &Value) -> Response {
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (status, headers, value.to_string()).into_response()
+}
