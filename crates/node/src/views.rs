@@ -69,6 +69,9 @@ impl<'b, C> Decode<'b, C> for Tree {
 }
 
 impl Views {
+    /// The seconds that [`Views::activity`] covers.
+    pub const ACTIVITY_SECONDS: usize = activity::SECONDS;
+
     /// Folds one durable entry.
     pub fn fold(&mut self, entry: &Entry) {
         for event in &entry.events {

@@ -1,0 +1,288 @@
+//! Accounts: opening them, what they hold, and moving money in, out and right.
+use crate::body::{Asked, Body};
+use crate::caller::Caller;
+use crate::error::{ErrorBody, Problem};
+use crate::money::{Currency, account_name, account_named, party_name};
+use crate::page::{Page, PageQuery};
+use crate::state::Api;
+use crate::submit::{Done, Once};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sycee_core::State as Core;
+use sycee_core::ids::{AccountId, MemberId};
+use sycee_core::ledger::{self, Account as Place};
+use sycee_core::membership::Command as Membership;
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Account {
+    id: String,
+    /// Id of the member; null for a house account.
+    member: Option<String>,
+    member_name: String,
+    name: String,
+    asset: String,
+    balance: String,
+    /// Set aside by running requests.
+    held: String,
+    /// What can be spent now: balance + limit − held. Null for a house account, which has no floor.
+    available: Option<String>,
+    /// How far below zero it may go.
+    limit: Option<String>,
+    /// That of its member.
+    standing: &'static str,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountDraft {
+    member: String,
+    name: String,
+    asset: String,
+    limit: Option<String>,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MoneyDraft {
+    amount: String,
+    reason: String,
+    /// The other side's words for it, such as a bank's.
+    reference: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CorrectionDraft {
+    /// Signed: a negative amount takes from the account.
+    amount: String,
+    /// Position of the entry that was wrong.
+    corrects: u64,
+    /// `outside` (the default) or `fees`: where the other side stands.
+    against: Option<String>,
+    reason: String,
+    reference: Option<String>,
+}
+
+/// The entry that moved money, and the account after it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Moved {
+    position: u64,
+    account: Account,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AccountsQuery {
+    /// Only those of this member.
+    member: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(crate) fn view(state: &Core, place: Place) -> Option<Account> {
+    let balance = state.ledger.balance(place)?;
+    let currency = Currency::of(state, balance.asset);
+    let (member, name) = match place {
+        Place::Member(id) => {
+            let details = state.ledger.account(id)?;
+            (Some(details.member), details.name.clone())
+        }
+        Place::Fees(_) => (None, "fees".to_owned()),
+        Place::Outside(_) => (None, "outside".to_owned()),
+    };
+    let standing = member.and_then(|id| state.membership.member(id)).map(|it| it.standing);
+    Some(Account {
+        id: account_name(state, place),
+        member: member.map(|id| id.to_string()),
+        member_name: party_name(state, place),
+        name,
+        asset: currency.code.clone(),
+        balance: currency.write(balance.amount),
+        held: currency.write(balance.held),
+        available: balance.limit.map(|_| currency.write(balance.available())),
+        limit: balance.limit.map(|limit| currency.write(limit)),
+        standing: crate::members::standing_name(standing.unwrap_or(sycee_core::membership::Standing::Active)),
+    })
+}
+
+/// The account that a path names, if the caller may see it.
+pub(crate) fn named(state: &Core, caller: &Caller, name: &str) -> Result<Place, Problem> {
+    let place = account_named(state, name).ok_or_else(|| {
+        Problem::bad_request(
+            "api.bad_id",
+            "not an account: expected acc_… or house_fees_… or house_outside_…",
+        )
+    })?;
+    match place {
+        Place::Member(id) => caller.may_see_account(state, id)?,
+        Place::Fees(_) | Place::Outside(_) if caller.sees_all() => {}
+        Place::Fees(_) | Place::Outside(_) => return Err(Problem::not_yours()),
+    }
+    Ok(place)
+}
+
+/// All accounts; one's own for those who do not see all.
+#[utoipa::path(get, path = "/accounts", operation_id = "accounts_list", tag = "accounts", params(AccountsQuery),
+    responses((status = 200, body = Page<Account>), (status = 403, body = ErrorBody)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Asked(query): Asked<AccountsQuery>,
+) -> Result<Json<Page<Account>>, Problem> {
+    let AccountsQuery { member, cursor, limit } = query;
+    let member = member.map(|member| member.parse::<MemberId>()).transpose();
+    let member = member.map_err(|error| Problem::bad_request("api.bad_id", error.to_string()))?;
+    if let Some(member) = member {
+        caller.may_see_member(member)?;
+    }
+    let only = member.or((!caller.sees_all()).then_some(caller.id));
+    let views = api.node.views();
+    let state = &views.state;
+    let mut places: Vec<Place> = Vec::new();
+    if only.is_none() {
+        let house = state.ledger.balances().map(|(place, _)| place);
+        places.extend(house.take_while(|place| !matches!(place, Place::Member(_))));
+    }
+    let owned = state
+        .ledger
+        .accounts()
+        .iter()
+        .filter(|(_, details)| only.is_none_or(|member| details.member == member));
+    places.extend(owned.map(|(id, _)| Place::Member(*id)));
+    let mut rows: Vec<(String, Place)> =
+        places.into_iter().map(|place| (account_name(state, place), place)).collect();
+    rows.sort_by(|(name, _), (other, _)| name.cmp(other));
+    let page = PageQuery { cursor, limit }.of(rows.into_iter());
+    let items = page.items.into_iter().filter_map(|place| view(state, place)).collect();
+    Ok(Json(Page { items, next: page.next }))
+}
+
+/// Opens an account for a member.
+#[utoipa::path(post, path = "/accounts", operation_id = "accounts_create", tag = "accounts", request_body = AccountDraft,
+    responses((status = 201, body = Account), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Body(draft): Body<AccountDraft>,
+) -> Result<(StatusCode, Json<Account>), Problem> {
+    let member = draft
+        .member
+        .parse::<MemberId>()
+        .map_err(|error| Problem::bad_request("api.bad_id", error.to_string()))?;
+    let (asset, limit) = {
+        let views = api.node.views();
+        let asset = views.state.genesis.asset_by_code(&draft.asset);
+        let asset =
+            asset.ok_or_else(|| Problem::from(sycee_core::Refusal::from(ledger::Refusal::AssetNotFound)))?;
+        let currency = Currency::of(&views.state, asset);
+        (asset, draft.limit.as_deref().map_or(Ok(0), |limit| currency.read(limit))?)
+    };
+    let account = AccountId(once.new_id(&api, "account")?);
+    let command = Membership::OpenAccount { account, member, asset, name: draft.name, limit };
+    once.submit(&api, &caller, &draft.reason, command).await?;
+    Ok((StatusCode::CREATED, Json(read(&api, account)?)))
+}
+
+fn read(api: &Api, account: AccountId) -> Result<Account, Problem> {
+    view(&api.node.views().state, Place::Member(account)).ok_or_else(|| Problem::not_found("account"))
+}
+
+/// One account.
+#[utoipa::path(get, path = "/accounts/{id}", operation_id = "accounts_get", tag = "accounts", params(("id" = String, Path)),
+    responses((status = 200, body = Account), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Account>, Problem> {
+    let views = api.node.views();
+    let place = named(&views.state, &caller, &id)?;
+    view(&views.state, place).map(Json).ok_or_else(|| Problem::not_found("account"))
+}
+
+/// The member's account in a path, with its currency; who may move its money is decided by the core.
+fn payable(api: &Api, caller: &Caller, id: &str) -> Result<(AccountId, Currency), Problem> {
+    let views = api.node.views();
+    let Place::Member(account) = named(&views.state, caller, id)? else {
+        return Err(Problem::bad_request("api.bad_id", "money moves in and out of members' accounts only"));
+    };
+    let details = views.state.ledger.account(account).ok_or_else(|| Problem::not_found("account"))?;
+    Ok((account, Currency::of(&views.state, details.asset)))
+}
+
+async fn moved(
+    api: &Api,
+    caller: &Caller,
+    once: Once,
+    account: AccountId,
+    reason: &str,
+    command: ledger::Command,
+) -> Result<(StatusCode, Json<Moved>), Problem> {
+    let Done { position, repeated } = once.submit(api, caller, reason, command).await?;
+    let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(Moved { position, account: read(api, account)? })))
+}
+
+/// Money came in from outside.
+#[utoipa::path(post, path = "/accounts/{id}/deposits", operation_id = "deposits_create", tag = "accounts",
+    params(("id" = String, Path)), request_body = MoneyDraft,
+    responses((status = 201, body = Moved), (status = 200, body = Moved, description = "sent before; this is what it did"),
+        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(crate) async fn deposit(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Path(id): Path<String>,
+    Body(draft): Body<MoneyDraft>,
+) -> Result<(StatusCode, Json<Moved>), Problem> {
+    let (account, currency) = payable(&api, &caller, &id)?;
+    let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
+    let command = ledger::Command::Deposit { account, amount, reference };
+    moved(&api, &caller, once, account, &draft.reason, command).await
+}
+
+/// Money goes out.
+#[utoipa::path(post, path = "/accounts/{id}/payouts", operation_id = "payouts_create", tag = "accounts",
+    params(("id" = String, Path)), request_body = MoneyDraft,
+    responses((status = 201, body = Moved), (status = 200, body = Moved, description = "sent before; this is what it did"),
+        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(crate) async fn payout(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Path(id): Path<String>,
+    Body(draft): Body<MoneyDraft>,
+) -> Result<(StatusCode, Json<Moved>), Problem> {
+    let (account, currency) = payable(&api, &caller, &id)?;
+    let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
+    let command = ledger::Command::Payout { account, amount, reference };
+    moved(&api, &caller, once, account, &draft.reason, command).await
+}
+
+/// Puts an earlier entry right by a new posting; nothing is edited.
+#[utoipa::path(post, path = "/accounts/{id}/corrections", operation_id = "corrections_create", tag = "accounts",
+    params(("id" = String, Path)), request_body = CorrectionDraft,
+    responses((status = 201, body = Moved), (status = 200, body = Moved, description = "sent before; this is what it did"),
+        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(crate) async fn correct(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Path(id): Path<String>,
+    Body(draft): Body<CorrectionDraft>,
+) -> Result<(StatusCode, Json<Moved>), Problem> {
+    let (account, currency) = payable(&api, &caller, &id)?;
+    let against = match draft.against.as_deref() {
+        None | Some("outside") => ledger::Against::Outside,
+        Some("fees") => ledger::Against::Fees,
+        Some(_) => return Err(Problem::bad_request("api.bad_body", "`against` is `outside` or `fees`")),
+    };
+    let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
+    let command = ledger::Command::Correct { account, amount, against, corrects: draft.corrects, reference };
+    moved(&api, &caller, once, account, &draft.reason, command).await
+}

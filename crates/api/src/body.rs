@@ -1,0 +1,53 @@
+//! Bodies and queries: read strictly, refused with the reason.
+use crate::error::Problem;
+use crate::state::Api;
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, api).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(Problem::new(rejection.status(), "api.bad_body", rejection.body_text())
+                .hint("see /api/v1/openapi.json")),
+        }
+    }
+}
+
+/// A query string.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Api> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, api).await;
+        query
+            .map(|Query(query)| Self(query))
+            .map_err(|rejection| Problem::bad_request("api.bad_query", rejection.body_text()))
+    }
+}
+
+/// The id in the path.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T: FromStr<Err = sycee_core::ids::NotAnId>> FromRequestParts<Api> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, api).await;
+        let Path(text) =
+            path.map_err(|rejection| Problem::bad_request("api.bad_path", rejection.body_text()))?;
+        text.parse()
+            .map(Self)
+            .map_err(|error: sycee_core::ids::NotAnId| Problem::bad_request("api.bad_id", error.to_string()))
+    }
+}

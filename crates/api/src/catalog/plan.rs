@@ -1,0 +1,420 @@
+//! The plan: what has to change so that the log offers what a document says, in an order that the core accepts.
+//!
+//! Things are matched by name, an offer by its model and site. What is there and differs is changed, or, where terms are fixed
+//! once agreed, refused; a new price is a new schedule; what the document leaves out is suspended.
+use super::document::{self, Document};
+use super::read::{Reading, Unfit};
+use std::collections::BTreeMap;
+use sycee_core::State;
+use sycee_core::catalog::{self, Command as Catalog, Subject};
+use sycee_core::entry::Command;
+use sycee_core::ids::{
+    AccountId, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId, Time,
+};
+use sycee_core::membership::{self, Command as Membership, Standing};
+
+/// What a change does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    Add,
+    Change,
+    Suspend,
+    Resume,
+}
+
+/// One difference between the log and the document, and the command that removes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) kind: ChangeKind,
+    pub(crate) what: &'static str,
+    pub(crate) name: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) command: Command,
+}
+
+/// Where new ids come from.
+pub(crate) type Draw<'a> = &'a mut dyn FnMut() -> u128;
+
+/// Everything that has to be done, in order.
+pub(crate) fn plan(state: &State, document: &Document, draw: Draw<'_>) -> Result<Vec<Change>, Unfit> {
+    let mut planner = Planner::new(state, draw);
+    planner.members(&document.members)?;
+    planner.providers(&document.providers)?;
+    planner.sites(&document.sites)?;
+    planner.models(&document.models)?;
+    planner.offers(&document.offers)?;
+    planner.left_out();
+    Ok(planner.changes)
+}
+
+/// The names known so far: those of the log, and those that earlier changes of the plan will make.
+struct Planner<'a> {
+    state: &'a State,
+    draw: Draw<'a>,
+    organisations: BTreeMap<String, OrganisationId>,
+    members: BTreeMap<String, MemberId>,
+    accounts: BTreeMap<(MemberId, String), AccountId>,
+    providers: BTreeMap<String, (ProviderId, MemberId)>,
+    sites: BTreeMap<String, SiteId>,
+    models: BTreeMap<String, ModelId>,
+    offers: BTreeMap<(ModelId, SiteId), OfferId>,
+    named: Vec<Subject>,
+    changes: Vec<Change>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(state: &'a State, draw: Draw<'a>) -> Self {
+        let accounts = state.ledger.accounts().iter();
+        let catalog = &state.catalog;
+        Self {
+            state,
+            draw,
+            organisations: state
+                .membership
+                .organisations()
+                .iter()
+                .map(|(id, it)| (it.clone(), *id))
+                .collect(),
+            members: state.membership.members().iter().map(|(id, it)| (it.name.clone(), *id)).collect(),
+            accounts: accounts.map(|(id, it)| ((it.member, it.name.clone()), *id)).collect(),
+            providers: catalog
+                .providers()
+                .iter()
+                .map(|(id, it)| (it.name.clone(), (*id, it.member)))
+                .collect(),
+            sites: catalog.sites().iter().map(|(id, it)| (it.name.clone(), *id)).collect(),
+            models: catalog.models().iter().map(|(id, it)| (it.name.clone(), *id)).collect(),
+            offers: catalog.offers().iter().map(|(id, it)| ((it.model, it.site), *id)).collect(),
+            named: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    fn push(
+        &mut self,
+        kind: ChangeKind,
+        what: &'static str,
+        name: &str,
+        command: impl Into<Command>,
+    ) -> &mut Change {
+        let command = command.into();
+        self.changes.push(Change { kind, what, name: name.to_owned(), before: None, after: None, command });
+        self.changes.last_mut().expect("one was just pushed")
+    }
+
+    fn members(&mut self, members: &[document::Member]) -> Result<(), Unfit> {
+        for (index, member) in members.iter().enumerate() {
+            let at = Reading::new("member", index);
+            let roles = at.roles("roles", &member.roles)?;
+            let id = match self.members.get(&member.name) {
+                Some(id) => self.known_member(*id, member, roles),
+                None => self.new_member(member, roles),
+            };
+            for account in &member.accounts {
+                self.account(&at, id, account)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn known_member(
+        &mut self,
+        id: MemberId,
+        member: &document::Member,
+        roles: Vec<membership::Role>,
+    ) -> MemberId {
+        let known = self.state.membership.member(id).map(|known| known.roles.clone());
+        if known.as_ref().is_some_and(|known| *known != roles) {
+            let names = |roles: &[membership::Role]| {
+                roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
+            };
+            let (before, after) = (known.map(|known| names(&known)), Some(names(&roles)));
+            let command = Membership::SetRoles { member: id, roles };
+            let change = self.push(ChangeKind::Change, "member", &member.name, command);
+            (change.before, change.after) = (before, after);
+        }
+        id
+    }
+
+    fn new_member(&mut self, member: &document::Member, roles: Vec<membership::Role>) -> MemberId {
+        let organisation = member.organisation.as_ref().map(|name| self.organisation(name));
+        let id = MemberId((self.draw)());
+        self.members.insert(member.name.clone(), id);
+        let details =
+            membership::Member { name: member.name.clone(), organisation, roles, standing: Standing::Active };
+        self.push(ChangeKind::Add, "member", &member.name, Membership::Register { member: id, details });
+        id
+    }
+
+    fn organisation(&mut self, name: &str) -> OrganisationId {
+        if let Some(id) = self.organisations.get(name) {
+            return *id;
+        }
+        let organisation = OrganisationId((self.draw)());
+        self.organisations.insert(name.to_owned(), organisation);
+        let command = Membership::RegisterOrganisation { organisation, name: name.to_owned() };
+        self.push(ChangeKind::Add, "organisation", name, command);
+        organisation
+    }
+
+    fn account(&mut self, at: &Reading, member: MemberId, account: &document::Account) -> Result<(), Unfit> {
+        let asset = at.asset(self.state, "accounts", &account.asset)?;
+        let limit =
+            account.limit.as_ref().map_or(Ok(0), |limit| at.money(self.state, "accounts", asset, limit))?;
+        let key = (member, account.name.clone());
+        match self.accounts.get(&key) {
+            None => {
+                let id = AccountId((self.draw)());
+                self.accounts.insert(key, id);
+                let name = account.name.clone();
+                let command = Membership::OpenAccount { account: id, member, asset, name, limit };
+                self.push(ChangeKind::Add, "account", &account.name, command);
+            }
+            Some(id) => {
+                let id = *id;
+                let known = self.state.ledger.balance(sycee_core::ledger::Account::Member(id));
+                let before = known.and_then(|known| known.limit).filter(|before| *before != limit);
+                if let Some(before) = before {
+                    let command = sycee_core::ledger::Command::SetLimit { account: id, limit };
+                    let change = self.push(ChangeKind::Change, "account limit", &account.name, command);
+                    (change.before, change.after) = (Some(before.to_string()), Some(limit.to_string()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn account_of(
+        &self,
+        at: &Reading,
+        field: &str,
+        member: MemberId,
+        name: &str,
+    ) -> Result<AccountId, Unfit> {
+        let found = self.accounts.get(&(member, name.to_owned())).copied();
+        found.ok_or_else(|| at.unknown(field, "account of that member", name))
+    }
+
+    fn providers(&mut self, providers: &[document::Provider]) -> Result<(), Unfit> {
+        for (index, provider) in providers.iter().enumerate() {
+            let at = Reading::new("provider", index);
+            let member = *self
+                .members
+                .get(&provider.member)
+                .ok_or_else(|| at.unknown("member", "member", &provider.member))?;
+            if let Some((id, owner)) = self.providers.get(&provider.name).copied() {
+                if owner != member {
+                    return Err(at.fixed("member", "a provider stays with its member"));
+                }
+                self.named.push(Subject::Provider(id));
+                continue;
+            }
+            let id = ProviderId((self.draw)());
+            self.providers.insert(provider.name.clone(), (id, member));
+            let command = Catalog::AddProvider { provider: id, member, name: provider.name.clone() };
+            self.push(ChangeKind::Add, "provider", &provider.name, command);
+        }
+        Ok(())
+    }
+
+    fn sites(&mut self, sites: &[document::Site]) -> Result<(), Unfit> {
+        for (index, site) in sites.iter().enumerate() {
+            let at = Reading::new("site", index);
+            let provider = self.providers.get(&site.provider).copied();
+            let (provider, member) =
+                provider.ok_or_else(|| at.unknown("provider", "provider", &site.provider))?;
+            let account = self.account_of(&at, "account", member, &site.account)?;
+            let facts = at.site_facts(site)?;
+            let Some(id) = self.sites.get(&site.name).copied() else {
+                let id = SiteId((self.draw)());
+                self.sites.insert(site.name.clone(), id);
+                let command =
+                    Catalog::AddSite { site: id, provider, name: site.name.clone(), account, facts };
+                self.push(ChangeKind::Add, "site", &site.name, command);
+                continue;
+            };
+            self.named.push(Subject::Site(id));
+            let Some(known) = self.state.catalog.sites().get(&id) else { return Err(at.twice(&site.name)) };
+            if known.account != account || known.provider != provider {
+                return Err(at.fixed("account", "a site stays with its provider and its account"));
+            }
+            if known.facts != facts {
+                let before = Some(format!("{:?}", known.facts));
+                let after = Some(format!("{facts:?}"));
+                let change = self.push(
+                    ChangeKind::Change,
+                    "site",
+                    &site.name,
+                    Catalog::DescribeSite { site: id, facts },
+                );
+                (change.before, change.after) = (before, after);
+            }
+        }
+        Ok(())
+    }
+
+    fn models(&mut self, models: &[document::Model]) -> Result<(), Unfit> {
+        for (index, model) in models.iter().enumerate() {
+            let at = Reading::new("model", index);
+            let details = self.model_details(&at, model)?;
+            match self.models.get(&model.name).copied() {
+                None => {
+                    let id = ModelId((self.draw)());
+                    self.models.insert(model.name.clone(), id);
+                    self.push(
+                        ChangeKind::Add,
+                        "model",
+                        &model.name,
+                        Catalog::AddModel { model: id, details },
+                    );
+                }
+                Some(id) => {
+                    self.named.push(Subject::Model(id));
+                    let Some(known) = self.state.catalog.models().get(&id) else {
+                        return Err(at.twice(&model.name));
+                    };
+                    if (catalog::Model { standing: Standing::Active, ..known.clone() }) != details {
+                        return Err(at.fixed(
+                            "bases",
+                            "what is agreed for a model is fixed; publish a new version under a new name",
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn model_details(&self, at: &Reading, model: &document::Model) -> Result<catalog::Model, Unfit> {
+        let author =
+            *self.members.get(&model.author).ok_or_else(|| at.unknown("author", "member", &model.author))?;
+        let base = |base: &document::Base| {
+            let found = self.models.get(&base.model).copied();
+            let base_model =
+                found.ok_or_else(|| at.unknown("bases", "model before this one", &base.model))?;
+            Ok(catalog::Edge { base: base_model, share_ppm: base.share_ppm })
+        };
+        let share = |share: &document::Share| {
+            let member = *self
+                .members
+                .get(&share.member)
+                .ok_or_else(|| at.unknown("shares", "member", &share.member))?;
+            let account = self.account_of(at, "shares", member, &share.account)?;
+            Ok(catalog::Share {
+                account,
+                role: at.party_role("shares", &share.role)?,
+                share_ppm: share.share_ppm,
+            })
+        };
+        Ok(catalog::Model {
+            name: model.name.clone(),
+            kind: at.kind("kind", &model.kind)?,
+            account: self.account_of(at, "account", author, &model.account)?,
+            context: model.context,
+            bases: model.bases.iter().map(base).collect::<Result<_, Unfit>>()?,
+            shares: model.shares.iter().map(share).collect::<Result<_, Unfit>>()?,
+            standing: Standing::Active,
+        })
+    }
+
+    fn offers(&mut self, offers: &[document::Offer]) -> Result<(), Unfit> {
+        for (index, offer) in offers.iter().enumerate() {
+            let at = Reading::new("offer", index);
+            let model =
+                *self.models.get(&offer.model).ok_or_else(|| at.unknown("model", "model", &offer.model))?;
+            let site = *self.sites.get(&offer.site).ok_or_else(|| at.unknown("site", "site", &offer.site))?;
+            let terms = at.offer_terms(offer)?;
+            let prices = at.schedule(self.state, offer)?;
+            let name = format!("{} at {}", offer.model, offer.site);
+            match self.offers.get(&(model, site)).copied() {
+                None => {
+                    let (id, schedule) = (OfferId((self.draw)()), ScheduleId((self.draw)()));
+                    self.offers.insert((model, site), id);
+                    let after = Some(at.prices_text(self.state, &prices));
+                    let command = Catalog::AddOffer { offer: id, model, site, terms, schedule, prices };
+                    self.push(ChangeKind::Add, "offer", &name, command).after = after;
+                }
+                Some(id) => {
+                    self.named.push(Subject::Offer(id));
+                    let Some(known) = self.state.catalog.offers().get(&id) else {
+                        return Err(at.twice(&name));
+                    };
+                    self.known_offer(&at, &name, id, known, terms, prices);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn known_offer(
+        &mut self,
+        at: &Reading,
+        name: &str,
+        id: OfferId,
+        known: &catalog::Offer,
+        terms: catalog::OfferTerms,
+        prices: catalog::Schedule,
+    ) {
+        if known.terms != terms {
+            let (before, after) = (Some(format!("{:?}", known.terms)), Some(format!("{terms:?}")));
+            let change =
+                self.push(ChangeKind::Change, "offer", name, Catalog::ChangeOffer { offer: id, terms });
+            (change.before, change.after) = (before, after);
+        }
+        // The newest schedule is what the document would have led to before, whether it has begun or not.
+        let newest = self.state.catalog.schedules_of(id).last();
+        let newest = newest.and_then(|(_, schedule)| self.state.catalog.schedules().get(&schedule));
+        let same = newest.is_some_and(|newest| {
+            let from = if prices.from == Time(0) { newest.from } else { prices.from };
+            catalog::Schedule { from, ..prices.clone() } == *newest
+        });
+        if !same {
+            let before = newest.map(|newest| at.prices_text(self.state, newest));
+            let after = Some(at.prices_text(self.state, &prices));
+            let schedule = ScheduleId((self.draw)());
+            let command = Catalog::PublishSchedule { offer: id, schedule, prices };
+            let change = self.push(ChangeKind::Change, "schedule", name, command);
+            (change.before, change.after) = (before, after);
+        }
+    }
+
+    /// Suspends what the document does not name, and resumes what it names again.
+    fn left_out(&mut self) {
+        let catalog = &self.state.catalog;
+        let offer_name = |offer: &catalog::Offer| {
+            let model = catalog.models().get(&offer.model).map_or("", |it| it.name.as_str());
+            let site = catalog.sites().get(&offer.site).map_or("", |it| it.name.as_str());
+            format!("{model} at {site}")
+        };
+        let offers = catalog
+            .offers()
+            .iter()
+            .map(|(id, it)| (Subject::Offer(*id), "offer", offer_name(it), it.standing));
+        let sites =
+            catalog.sites().iter().map(|(id, it)| (Subject::Site(*id), "site", it.name.clone(), it.standing));
+        let models = catalog
+            .models()
+            .iter()
+            .map(|(id, it)| (Subject::Model(*id), "model", it.name.clone(), it.standing));
+        let providers = catalog
+            .providers()
+            .iter()
+            .map(|(id, it)| (Subject::Provider(*id), "provider", it.name.clone(), it.standing));
+        let all: Vec<_> = offers.chain(sites).chain(models).chain(providers).collect();
+        for (subject, what, name, standing) in all {
+            let (kind, wanted) = match (self.named.contains(&subject), standing) {
+                (true, Standing::Suspended) => (ChangeKind::Resume, Standing::Active),
+                (false, Standing::Active) => (ChangeKind::Suspend, Standing::Suspended),
+                (true, Standing::Active) | (false, Standing::Suspended) => continue,
+            };
+            self.push(kind, what, &name, Catalog::SetStanding { subject, standing: wanted });
+        }
+    }
+}
+
+/// The id of a new thing, drawn by a handle that cannot fail silently.
+pub(crate) fn drawing(handle: &sycee_node::Handle) -> impl FnMut() -> u128 + '_ {
+    move || handle.new_id().expect("the system has randomness, or nothing here is safe")
+}

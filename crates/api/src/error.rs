@@ -1,0 +1,196 @@
+//! The one place where outcomes become HTTP: what was decided, what could not be, and what the caller got wrong.
+//!
+//! Text for people outside has a message, a detail and a hint; what operators need to see is logged and never leaves.
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sycee_core::{Refusal, catalog, idempotency, ledger, membership, permission, settlement};
+use sycee_node::Unavailable;
+use utoipa::ToSchema;
+
+/// An answer that is not what was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    body: ProblemBody,
+    retry_after_seconds: Option<u32>,
+}
+
+/// The body of every error.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    pub(crate) error: ProblemBody,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ProblemBody {
+    /// Stable, `institution.code` for refusals.
+    code: String,
+    message: String,
+    detail: Option<String>,
+    /// What would help.
+    hint: Option<String>,
+    /// As in the header `x-request-id`; filled in on the way out.
+    pub(crate) request_id: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        let body = ProblemBody {
+            code: code.to_owned(),
+            message: message.into(),
+            detail: None,
+            hint: None,
+            request_id: String::new(),
+        };
+        Self { status, body, retry_after_seconds: None }
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.body.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.body.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn bad_request(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "api.unauthenticated", "no valid key or session")
+            .hint("send `authorization: Bearer sk-sycee-…`, or sign in")
+    }
+
+    pub(crate) fn not_yours() -> Self {
+        let code = membership::Refusal::NotYours.code();
+        Self::new(StatusCode::FORBIDDEN, code, "this belongs to another member")
+    }
+
+    pub(crate) fn not_permitted() -> Self {
+        permission::Refusal::NotPermitted.into()
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "api.not_found", format!("there is no such {what}"))
+    }
+}
+
+impl From<permission::Refusal> for Problem {
+    fn from(refusal: permission::Refusal) -> Self {
+        Refusal::from(refusal).into()
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let code = refusal.code();
+        let words = code.split_once('.').map_or(code, |(_, words)| words).replace('_', " ");
+        let problem = Self::new(status_of(refusal), code, format!("refused: {words}"));
+        match hint_of(refusal) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+}
+
+/// 404 for what is not there, 409 for what is there already, 403 for who may not, 422 for the rest.
+fn status_of(refusal: Refusal) -> StatusCode {
+    use catalog::Refusal as Catalog;
+    use ledger::Refusal as Ledger;
+    use membership::Refusal as Membership;
+    match refusal {
+        Refusal::Permission(permission::Refusal::NotPermitted)
+        | Refusal::Membership(Membership::NotYours) => StatusCode::FORBIDDEN,
+        Refusal::Permission(permission::Refusal::ReasonMissing | permission::Refusal::ReasonTooLong) => {
+            StatusCode::BAD_REQUEST
+        }
+        Refusal::Ledger(Ledger::AccountNotFound)
+        | Refusal::Membership(
+            Membership::MemberNotFound
+            | Membership::OrganisationNotFound
+            | Membership::KeyNotFound
+            | Membership::Ledger(Ledger::AccountNotFound),
+        )
+        | Refusal::Catalog(
+            Catalog::MemberNotFound
+            | Catalog::ProviderNotFound
+            | Catalog::SiteNotFound
+            | Catalog::ModelNotFound
+            | Catalog::OfferNotFound,
+        )
+        | Refusal::Settlement(settlement::Refusal::RequestNotFound) => StatusCode::NOT_FOUND,
+        Refusal::Ledger(Ledger::AccountExists)
+        | Refusal::Membership(
+            Membership::MemberExists
+            | Membership::OrganisationExists
+            | Membership::KeyExists
+            | Membership::KeyRevoked
+            | Membership::Ledger(Ledger::AccountExists),
+        )
+        | Refusal::Catalog(Catalog::IdExists | Catalog::NameTaken)
+        | Refusal::Idempotency(idempotency::Refusal::Reused) => StatusCode::CONFLICT,
+        Refusal::Idempotency(idempotency::Refusal::Full) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Genesis(_)
+        | Refusal::Ledger(_)
+        | Refusal::Idempotency(_)
+        | Refusal::Params(_)
+        | Refusal::Membership(_)
+        | Refusal::Catalog(_)
+        | Refusal::Settlement(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+fn hint_of(refusal: Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::Permission(permission::Refusal::ReasonMissing) => {
+            Some("give a `reason`; it is written into the log")
+        }
+        Refusal::Permission(permission::Refusal::NotPermitted) => Some("this needs the operator's role"),
+        Refusal::Idempotency(idempotency::Refusal::Reused) => {
+            Some("draw a new Idempotency-Key for another request")
+        }
+        Refusal::Idempotency(idempotency::Refusal::Expired) => {
+            Some("draw the Idempotency-Key when you send: it carries its time")
+        }
+        Refusal::Ledger(ledger::Refusal::BalanceTooLow) => Some("see the account's `available`"),
+        _ => None,
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(unavailable: Unavailable) -> Self {
+        let (code, seconds) = match unavailable {
+            Unavailable::Overloaded => ("node.overloaded", 1),
+            Unavailable::ClockJumped => ("node.clock_jumped", 60),
+            Unavailable::Stopped => ("node.stopped", 10),
+        };
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, unavailable.to_string());
+        Self { retry_after_seconds: Some(seconds), ..problem }
+            .hint("nothing has happened; send it again with the same Idempotency-Key")
+    }
+}
+
+impl From<sycee_node::Error> for Problem {
+    fn from(error: sycee_node::Error) -> Self {
+        tracing::error!("{error}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api.internal", "the log could not be read")
+            .hint("the operator finds the cause in the platform's own log")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, body, retry_after_seconds } = self;
+        let mut response = (status, Json(ErrorBody { error: body.clone() })).into_response();
+        if let Some(seconds) = retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(body);
+        response
+    }
+}

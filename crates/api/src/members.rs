@@ -1,0 +1,289 @@
+//! Members, their keys, and who one is.
+use crate::body::{Asked, Body, Named};
+use crate::caller::Caller;
+use crate::error::{ErrorBody, Problem};
+use crate::page::{Page, PageQuery};
+use crate::state::Api;
+use crate::submit::Once;
+use crate::time;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use sycee_core::ids::{AccountId, Hash, KeyId, MemberId, OrganisationId, Time};
+use sycee_core::membership::{self, Command, Role, Standing};
+use utoipa::ToSchema;
+
+/// A thing and what it is called.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct NamedRef {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Member {
+    id: String,
+    name: String,
+    /// Those under common control.
+    organisation: Option<NamedRef>,
+    roles: Vec<&'static str>,
+    /// `active` or `suspended`.
+    standing: &'static str,
+    /// When the member's id was drawn.
+    since: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Key {
+    id: String,
+    label: String,
+    account: Option<String>,
+    revoked: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewKey {
+    id: String,
+    label: String,
+    account: Option<String>,
+    /// The key itself; shown only now.
+    secret: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MemberDraft {
+    name: String,
+    /// Name of the organisation; made if it is new.
+    organisation: Option<String>,
+    roles: Vec<String>,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StandingDraft {
+    /// `active` or `suspended`.
+    standing: String,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyDraft {
+    label: String,
+    /// The account that requests with this key spend from.
+    account: Option<String>,
+    reason: String,
+}
+
+/// Why something is done; it is written into the log.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reason {
+    reason: Option<String>,
+}
+
+pub(crate) fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Suspended => "suspended",
+    }
+}
+
+fn view(state: &sycee_core::State, id: MemberId, member: &membership::Member) -> Member {
+    let organisation = member.organisation.and_then(|id| {
+        let name = state.membership.organisations().get(&id)?.clone();
+        Some(NamedRef { id: id.to_string(), name })
+    });
+    Member {
+        id: id.to_string(),
+        name: member.name.clone(),
+        organisation,
+        roles: member.roles.iter().map(|role| role.name()).collect(),
+        standing: standing_name(member.standing),
+        since: time::format(drawn_at(id)),
+    }
+}
+
+fn drawn_at(id: MemberId) -> Time {
+    sycee_core::ids::CommandId(id.0).drawn_at()
+}
+
+/// All members; one's own for those who do not see all.
+#[utoipa::path(get, path = "/members", operation_id = "members_list", tag = "members", params(PageQuery),
+    responses((status = 200, body = Page<Member>), (status = 401, body = ErrorBody)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Asked(page): Asked<PageQuery>,
+) -> Json<Page<Member>> {
+    let views = api.node.views();
+    let members = views.state.membership.members().iter();
+    let seen = members.filter(|(id, _)| caller.sees_all() || **id == caller.id);
+    Json(page.of(seen.map(|(id, member)| (id.to_string(), view(&views.state, *id, member)))))
+}
+
+/// Registers a member.
+#[utoipa::path(post, path = "/members", operation_id = "members_create", tag = "members", request_body = MemberDraft,
+    responses((status = 201, body = Member), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Body(draft): Body<MemberDraft>,
+) -> Result<(StatusCode, Json<Member>), Problem> {
+    let roles = parse_roles(&draft.roles)?;
+    let organisation = match &draft.organisation {
+        Some(name) => Some(organisation(&api, &caller, once, name, &draft.reason).await?),
+        None => None,
+    };
+    let id = MemberId(once.new_id(&api, "member")?);
+    let details = membership::Member { name: draft.name, organisation, roles, standing: Standing::Active };
+    once.submit(&api, &caller, &draft.reason, Command::Register { member: id, details }).await?;
+    Ok((StatusCode::CREATED, Json(read(&api, id)?)))
+}
+
+/// The organisation of that name, registered under a key of its own if it is new.
+async fn organisation(
+    api: &Api,
+    caller: &Caller,
+    once: Once,
+    name: &str,
+    reason: &str,
+) -> Result<OrganisationId, Problem> {
+    let known = {
+        let views = api.node.views();
+        views.state.membership.organisations().iter().find(|(_, it)| *it == name).map(|(id, _)| *id)
+    };
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let organisation = OrganisationId(once.new_id(api, "organisation")?);
+    let command = Command::RegisterOrganisation { organisation, name: name.to_owned() };
+    once.part(api, "organisation")?.submit(api, caller, reason, command).await?;
+    Ok(organisation)
+}
+
+fn parse_roles(names: &[String]) -> Result<Vec<Role>, Problem> {
+    let role = |name: &String| {
+        let known: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
+        Role::from_name(name).ok_or_else(|| {
+            Problem::bad_request("membership.bad_roles", format!("`{name}` is not a role"))
+                .hint(format!("one of {}", known.join(", ")))
+        })
+    };
+    let mut roles = names.iter().map(role).collect::<Result<Vec<_>, _>>()?;
+    roles.sort_unstable();
+    roles.dedup();
+    Ok(roles)
+}
+
+fn read(api: &Api, id: MemberId) -> Result<Member, Problem> {
+    let views = api.node.views();
+    let member = views.state.membership.member(id).ok_or_else(|| Problem::not_found("member"))?;
+    Ok(view(&views.state, id, member))
+}
+
+/// One member.
+#[utoipa::path(get, path = "/members/{id}", operation_id = "members_get", tag = "members", params(("id" = String, Path)),
+    responses((status = 200, body = Member), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Named(id): Named<MemberId>,
+) -> Result<Json<Member>, Problem> {
+    caller.may_see_member(id)?;
+    Ok(Json(read(&api, id)?))
+}
+
+/// Suspends a member or lets it act again.
+#[utoipa::path(post, path = "/members/{id}/standing", operation_id = "members_set_standing", tag = "members",
+    params(("id" = String, Path)), request_body = StandingDraft,
+    responses((status = 200, body = Member), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(crate) async fn set_standing(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Named(id): Named<MemberId>,
+    Body(draft): Body<StandingDraft>,
+) -> Result<Json<Member>, Problem> {
+    let standing = match draft.standing.as_str() {
+        "active" => Standing::Active,
+        "suspended" => Standing::Suspended,
+        _ => return Err(Problem::bad_request("api.bad_body", "a standing is `active` or `suspended`")),
+    };
+    once.submit(&api, &caller, &draft.reason, Command::SetStanding { member: id, standing }).await?;
+    Ok(Json(read(&api, id)?))
+}
+
+/// A member's keys, without the keys themselves.
+#[utoipa::path(get, path = "/members/{id}/keys", operation_id = "keys_list", tag = "members",
+    params(("id" = String, Path), PageQuery), responses((status = 200, body = Page<Key>), (status = 403, body = ErrorBody)))]
+pub(crate) async fn list_keys(
+    State(api): State<Api>,
+    caller: Caller,
+    Named(id): Named<MemberId>,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<Page<Key>>, Problem> {
+    caller.may_see_member(id)?;
+    let views = api.node.views();
+    let keys = views.state.membership.keys().iter().filter(|(_, key)| key.member == id);
+    let rows = keys.map(|(id, key)| {
+        let account = key.account.map(|account| account.to_string());
+        (id.to_string(), Key { id: id.to_string(), label: key.label.clone(), account, revoked: key.revoked })
+    });
+    Ok(Json(page.of(rows)))
+}
+
+/// Issues a key. Its secret is in this answer and nowhere else: the platform keeps only a hash, so a repeat of this request is
+/// refused with `idempotency.reused` rather than answered with another secret.
+#[utoipa::path(post, path = "/members/{id}/keys", operation_id = "keys_create", tag = "members",
+    params(("id" = String, Path)), request_body = KeyDraft,
+    responses((status = 201, body = NewKey), (status = 403, body = ErrorBody), (status = 409, body = ErrorBody)))]
+pub(crate) async fn create_key(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Named(member): Named<MemberId>,
+    Body(draft): Body<KeyDraft>,
+) -> Result<(StatusCode, Json<NewKey>), Problem> {
+    let account = draft.account.as_deref().map(str::parse::<AccountId>).transpose();
+    let account = account.map_err(|error| Problem::bad_request("api.bad_id", error.to_string()))?;
+    let key = KeyId(once.new_id(&api, "key")?);
+    let secret = draw_secret()?;
+    let hash = Hash(Sha256::digest(&secret).into());
+    let command = Command::IssueKey { key, member, account, label: draft.label.clone(), hash };
+    once.submit(&api, &caller, &draft.reason, command).await?;
+    let account = account.map(|account| account.to_string());
+    Ok((StatusCode::CREATED, Json(NewKey { id: key.to_string(), label: draft.label, account, secret })))
+}
+
+fn draw_secret() -> Result<String, Problem> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!("failed to draw random bits: {error}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "api.internal", "the system has no randomness")
+    })?;
+    Ok(format!("sk-sycee-{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// Revokes a key; it stops working at once.
+#[utoipa::path(delete, path = "/keys/{id}", operation_id = "keys_revoke", tag = "members", params(("id" = String, Path)),
+    request_body(content = Option<Reason>),
+    responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(crate) async fn revoke_key(
+    State(api): State<Api>,
+    caller: Caller,
+    once: Once,
+    Named(key): Named<KeyId>,
+    body: Option<Json<Reason>>,
+) -> Result<StatusCode, Problem> {
+    let reason = body.and_then(|Json(body)| body.reason).unwrap_or_else(|| "revoked".to_owned());
+    once.submit(&api, &caller, &reason, Command::RevokeKey { key }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,336 @@
+//! A receipt as it is shown: every figure with what it is made of.
+use crate::money::{Currency, account_name, party_name};
+use crate::time;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use sycee_core::State;
+use sycee_core::arithmetic::split;
+use sycee_core::buckets::{Bucket, Buckets};
+use sycee_core::catalog::Schedule;
+use sycee_core::ids::Amount;
+use sycee_core::ledger::{Account, Leg};
+use sycee_core::settlement::{Attempt, Energy, Finish, Settled};
+use sycee_node::{Closed, Receipt as Recorded};
+use utoipa::ToSchema;
+
+/// The settled record of one request. Amounts are decimal strings in `asset`; the split sums to `total`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    id: String,
+    /// When it was settled.
+    at: String,
+    model: Option<String>,
+    model_name: Option<String>,
+    offer: Option<String>,
+    site: Option<String>,
+    site_name: Option<String>,
+    region: Option<String>,
+    region_zh: Option<String>,
+    /// Whether the site is a simulation.
+    simulated: bool,
+    schedule: Option<String>,
+    consumer: String,
+    account: String,
+    key_label: Option<String>,
+    endpoint: Option<&'static str>,
+    stream: bool,
+    /// Tokens by bucket: those that are not zero, and always `input_uncached` and `output_visible`.
+    buckets: BTreeMap<&'static str, u64>,
+    /// Money per million tokens, for the buckets shown.
+    prices: BTreeMap<&'static str, String>,
+    lines: Vec<Line>,
+    asset: String,
+    total: String,
+    /// What had been held for it.
+    hold: Option<String>,
+    /// The hold was less than the price; the difference is the provider's loss.
+    capped: bool,
+    split: Vec<Part>,
+    /// Joules at the machine.
+    joules: f64,
+    /// `measured`, `published` or `assumed`.
+    joules_badge: Option<&'static str>,
+    /// Money per kilowatt hour at the site when it was settled.
+    power_price: Option<String>,
+    pue: Option<String>,
+    /// joules × PUE × power price, rounded down: what the energy cost the site.
+    energy_cost: Option<String>,
+    started_at: String,
+    duration_ms: u64,
+    first_token_ms: Option<u32>,
+    /// `stop`, `length`, `tool_calls`, `content_filter`, `cancelled`, `upstream_error`, `recovered` or `other`.
+    finish: &'static str,
+    /// `own_count` where both sides were counted here, else `unverified`.
+    basis: Option<&'static str>,
+    input_basis: Option<&'static str>,
+    output_basis: Option<&'static str>,
+    /// What the provider reported.
+    reported: Option<BTreeMap<&'static str, u64>>,
+    /// The report lies outside what the own count allows; the bill is the own count.
+    dispute: bool,
+    attempts: Vec<Try>,
+    /// Position of the entry in the log.
+    position: u64,
+    /// RFC 6962 hash of the entry's leaf, hexadecimal.
+    leaf: String,
+    /// Entries that the latest signed checkpoint covers.
+    checkpoint_position: u64,
+}
+
+/// One bucket: count × price. The amounts sum to the total: each is rounded down, and what is left goes to the largest
+/// remainders.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Line {
+    bucket: &'static str,
+    count: u64,
+    price: String,
+    amount: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Part {
+    /// Who, by name.
+    party: String,
+    account: String,
+    /// `site`, `author`, `data_owner` or `fee`.
+    role: &'static str,
+    amount: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Try {
+    site: String,
+    outcome: &'static str,
+    ms: u32,
+}
+
+/// A receipt in one line.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Summary {
+    id: String,
+    at: String,
+    model: Option<String>,
+    site: Option<String>,
+    /// Null where the caller may not know.
+    consumer: Option<String>,
+    tokens: u64,
+    total: String,
+    asset: String,
+    finish: &'static str,
+}
+
+pub(crate) fn receipt(state: &State, recorded: &Recorded, checkpoint: u64) -> Receipt {
+    match &recorded.closed {
+        Closed::Settled { receipt, legs } => settled(state, recorded, receipt, legs, checkpoint),
+        Closed::Released { account, release } => Receipt {
+            attempts: attempts(state, &release.attempts),
+            started_at: time::format(release.started),
+            duration_ms: milliseconds(recorded, release.started.0),
+            finish: release.finish.name(),
+            ..empty(state, recorded, *account, checkpoint)
+        },
+    }
+}
+
+pub(crate) fn summary(state: &State, recorded: &Recorded, named: bool) -> Summary {
+    let full = receipt(state, recorded, 0);
+    Summary {
+        id: full.id,
+        at: full.at,
+        model: full.model_name,
+        site: full.site_name,
+        consumer: named.then_some(full.consumer),
+        tokens: full.buckets.values().sum(),
+        total: full.total,
+        asset: full.asset,
+        finish: full.finish,
+    }
+}
+
+fn milliseconds(recorded: &Recorded, started: u64) -> u64 {
+    recorded.at.0.saturating_sub(started) / 1_000_000
+}
+
+/// What every receipt says, with nothing bought.
+fn empty(
+    state: &State,
+    recorded: &Recorded,
+    account: sycee_core::ids::AccountId,
+    checkpoint: u64,
+) -> Receipt {
+    let details = state.ledger.account(account).expect("a receipt's account is open");
+    let currency = Currency::of(state, details.asset);
+    Receipt {
+        id: recorded.request.to_string(),
+        at: time::format(recorded.at),
+        model: None,
+        model_name: None,
+        offer: None,
+        site: None,
+        site_name: None,
+        region: None,
+        region_zh: None,
+        simulated: false,
+        schedule: None,
+        consumer: party_name(state, Account::Member(account)),
+        account: account.to_string(),
+        key_label: None,
+        endpoint: None,
+        stream: false,
+        buckets: counts(&Buckets::default()),
+        prices: BTreeMap::new(),
+        lines: Vec::new(),
+        asset: currency.code.clone(),
+        total: currency.write(0),
+        hold: None,
+        capped: false,
+        split: Vec::new(),
+        joules: 0.0,
+        joules_badge: None,
+        power_price: None,
+        pue: None,
+        energy_cost: None,
+        started_at: time::format(recorded.at),
+        duration_ms: 0,
+        first_token_ms: None,
+        finish: Finish::Other.name(),
+        basis: None,
+        input_basis: None,
+        output_basis: None,
+        reported: None,
+        dispute: false,
+        attempts: Vec::new(),
+        position: recorded.position,
+        leaf: recorded.leaf.to_string(),
+        checkpoint_position: checkpoint,
+    }
+}
+
+fn settled(state: &State, recorded: &Recorded, receipt: &Settled, legs: &[Leg], checkpoint: u64) -> Receipt {
+    let schedule = state.catalog.schedules().get(&receipt.schedule).expect("schedules are never removed");
+    let currency = Currency::of(state, schedule.asset);
+    let site = state.catalog.sites().get(&receipt.site);
+    let delivery = &receipt.delivery;
+    let shown = delivery.usage.iter().filter(|(bucket, count)| *count > 0 || always_shown(*bucket));
+    let own_count = delivery.input_measure == delivery.output_measure;
+    Receipt {
+        model: Some(receipt.model.to_string()),
+        model_name: state.catalog.models().get(&receipt.model).map(|model| model.name.clone()),
+        offer: Some(delivery.offer.to_string()),
+        site: Some(receipt.site.to_string()),
+        site_name: site.map(|site| site.name.clone()),
+        region: site.map(|site| site.facts.region.clone()),
+        region_zh: site.map(|site| site.facts.region_zh.clone()),
+        simulated: site.is_some_and(|site| site.facts.simulated),
+        schedule: Some(receipt.schedule.to_string()),
+        key_label: state.membership.keys().get(&receipt.key).map(|key| key.label.clone()),
+        endpoint: Some(receipt.endpoint.name()),
+        stream: delivery.stream,
+        buckets: counts(&delivery.usage),
+        prices: shown
+            .map(|(bucket, _)| (bucket.name(), currency.write(schedule.prices.get(bucket).into())))
+            .collect(),
+        lines: lines(&currency, &delivery.usage, schedule, receipt.total),
+        total: currency.write(receipt.total),
+        hold: Some(currency.write(receipt.hold)),
+        capped: sycee_core::arithmetic::price::total(&delivery.usage, &schedule.prices)
+            != Some(receipt.total),
+        split: parts(state, &currency, receipt, legs),
+        joules: joules(receipt.energy.microjoules),
+        joules_badge: Some(receipt.energy.basis.name()),
+        power_price: Some(currency.write(receipt.energy.power_price.into())),
+        pue: Some(crate::decimal::format(receipt.energy.pue_ppm.into(), crate::decimal::PPM_DECIMALS)),
+        energy_cost: Some(currency.write(energy_cost(&receipt.energy))),
+        started_at: time::format(delivery.started),
+        duration_ms: milliseconds(recorded, delivery.started.0),
+        first_token_ms: delivery.first_byte_milliseconds,
+        finish: delivery.finish.name(),
+        basis: Some(if own_count { delivery.input_measure.name() } else { "unverified" }),
+        input_basis: Some(delivery.input_measure.name()),
+        output_basis: Some(delivery.output_measure.name()),
+        reported: delivery.reported.as_ref().map(counts),
+        dispute: delivery.dispute,
+        attempts: attempts(state, &delivery.attempts),
+        ..empty(state, recorded, receipt.account, checkpoint)
+    }
+}
+
+fn always_shown(bucket: Bucket) -> bool {
+    matches!(bucket, Bucket::InputUncached | Bucket::OutputVisible)
+}
+
+fn counts(usage: &Buckets) -> BTreeMap<&'static str, u64> {
+    let shown = usage.iter().filter(|(bucket, count)| *count > 0 || always_shown(*bucket));
+    shown.map(|(bucket, count)| (bucket.name(), count)).collect()
+}
+
+/// Count × price by bucket, as parts of the total.
+fn lines(currency: &Currency, usage: &Buckets, schedule: &Schedule, total: Amount) -> Vec<Line> {
+    let used: Vec<(Bucket, u64)> = usage.iter().filter(|(_, count)| *count > 0).collect();
+    let exact: Vec<u128> = used
+        .iter()
+        .map(|(bucket, count)| u128::from(*count) * u128::from(schedule.prices.get(*bucket)))
+        .collect();
+    let amounts = apportion(&exact, total);
+    let rows = used.iter().zip(amounts).map(|((bucket, count), amount)| Line {
+        bucket: bucket.name(),
+        count: *count,
+        price: currency.write(schedule.prices.get(*bucket).into()),
+        amount: currency.write(amount),
+    });
+    rows.collect()
+}
+
+/// `total` by weight, largest remainder.
+fn apportion(weights: &[u128], total: Amount) -> Vec<Amount> {
+    let sum: u128 = weights.iter().sum();
+    let whole = split::WHOLE.unsigned_abs();
+    // A weight is at most 2^40 tokens × 10^15 units; scaled down together they keep more digits than the total has.
+    let scale = sum / whole + 1;
+    let shares: Vec<i128> = weights
+        .iter()
+        .map(|weight| i128::try_from(weight / scale * whole / (sum / scale).max(1)).unwrap_or(0))
+        .collect();
+    let given: i128 = shares.iter().sum();
+    let mut shares = shares;
+    if let Some(first) = shares.first_mut() {
+        *first += split::WHOLE - given;
+    }
+    split::split(total, &shares, &mut vec![0; weights.len()])
+}
+
+fn parts(state: &State, currency: &Currency, receipt: &Settled, legs: &[Leg]) -> Vec<Part> {
+    let rows = legs.iter().zip(&receipt.roles).map(|(leg, role)| Part {
+        party: party_name(state, leg.to),
+        account: account_name(state, leg.to),
+        role: role.name(),
+        amount: currency.write(leg.amount),
+    });
+    rows.collect()
+}
+
+fn attempts(state: &State, attempts: &[Attempt]) -> Vec<Try> {
+    let site = |attempt: &Attempt| {
+        let offer = state.catalog.offers().get(&attempt.offer)?;
+        Some(state.catalog.sites().get(&offer.site)?.name.clone())
+    };
+    let rows = attempts.iter().map(|attempt| Try {
+        site: site(attempt).unwrap_or_else(|| attempt.offer.to_string()),
+        outcome: attempt.outcome.name(),
+        ms: attempt.milliseconds,
+    });
+    rows.collect()
+}
+
+/// For display: a float holds microjoules of a request exactly.
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 microjoules, nine gigajoules")]
+pub(crate) fn joules(microjoules: u64) -> f64 {
+    microjoules as f64 / 1e6
+}
+
+/// 3.6 × 10^12 microjoules are a kilowatt hour.
+fn energy_cost(energy: &Energy) -> Amount {
+    let at_the_meter = u128::from(energy.microjoules) * u128::from(energy.pue_ppm) / 1_000_000;
+    Amount::try_from(at_the_meter.saturating_mul(energy.power_price.into()) / 3_600_000_000_000)
+        .unwrap_or(Amount::MAX)
+}
