@@ -25,7 +25,7 @@ def holders(models, root):  # {(party, role): share}: each model passes on what 
     def edges(node):
         model = {"lineage": [], "shares": []} if node[0] else models[node[1]]
         return [((0, it["model"]), it["share_ppm"]) for it in model["lineage"]] + [
-            ((1, it["party"], it["role"]), it["share_ppm"]) for it in model["shares"]]
+            ((1, it["account"], it["role"], it["party"]), it["share_ppm"]) for it in model["shares"]]
     order, level = {}, {(0, root)}
     while level:
         order.update(dict.fromkeys(level, len(order)))
@@ -35,7 +35,7 @@ def holders(models, root):  # {(party, role): share}: each model passes on what 
         passed = {parent: got[node] * ppm // 10**6 for parent, ppm in edges(node)}
         for parent, part in passed.items():
             got[parent] += part
-        kept[node[1:] if node[0] else (models[node[1]]["owner"]["id"], "author")] += got[node] - sum(passed.values())
+        kept[(node[3], node[2]) if node[0] else (models[node[1]]["owner"]["name"], "author")] += got[node] - sum(passed.values())
     return kept
 
 def recompute(catalog, log):
@@ -47,8 +47,8 @@ def recompute(catalog, log):
     for (offer, schedule), total in ((sold[name], total) for name, total in paid.items()):
         model, fee = schedule["model_fee_ppm"] * 10**12, schedule["platform_fee_ppm"] * 10**12
         parts = apportion(total, {"site": WHOLE - model - fee, "model": model, "fee": fee})
-        earned[member_of[site_of[offer["site"]]["provider"]]["member"]]["site"] += parts["site"]
-        earned["fees"]["fee"] += parts["fee"]
+        earned[member_of[site_of[offer["site"]]["provider"]["id"]]["member"]["name"]]["site"] += parts["site"]
+        earned["platform"]["fee"] += parts["fee"]
         pots[offer["model"]] += parts["model"]
     for name, total in pots.items():
         for (party, role), part in apportion(total, holders(models, name)).items():

@@ -150,7 +150,8 @@ def check_settled(consumer, before, receipt_id):
     total = units(receipt["total"])
     assert receipt["id"] == receipt_id
     assert {"input_uncached", "output_visible"} <= set(receipt["buckets"]) and all(n >= 0 for n in receipt["buckets"].values()), receipt
-    assert total == price(consumer.sycee.schedule(receipt["schedule"]), receipt["buckets"]), receipt
+    due = price(consumer.sycee.schedule(receipt["schedule"]), receipt["buckets"])
+    assert total == min(due, units(receipt["hold"])) and receipt["capped"] == (due > total), receipt
     assert sum(units(part["amount"]) for part in receipt["split"]) == total, receipt["split"]
     assert all(units(part["amount"]) >= 0 for part in receipt["split"])
     after = consumer.idle()

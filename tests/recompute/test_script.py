@@ -14,14 +14,14 @@ def load():
 
 
 def model(name, *bases, shares=()):
-    return {"id": name, "owner": {"id": f"author of {name}"}, "lineage": [{"model": base, "share_ppm": ppm} for base, ppm in bases], "shares": list(shares)}
+    return {"id": name, "owner": {"name": f"author of {name}"}, "lineage": [{"model": base, "share_ppm": ppm} for base, ppm in bases], "shares": list(shares)}
 
 
 def catalog(models, model_fee_ppm=1_000_000, platform_fee_ppm=0):
     schedule = {"id": "sch", "model_fee_ppm": model_fee_ppm, "platform_fee_ppm": platform_fee_ppm,
                 "prices": {"input_uncached": "1.000000000", "cache_read": "0.100000000", "output_visible": "4.000000000"}}
     return {"models": models, "offers": [{"model": models[0]["id"], "site": "sit", "schedules": [schedule]}],
-            "sites": [{"id": "sit", "provider": "prv"}], "providers": [{"id": "prv", "member": "the site's member"}]}
+            "sites": [{"id": "sit", "provider": {"id": "prv"}}], "providers": [{"id": "prv", "member": {"name": "the site's member"}}]}
 
 
 def usage(prompt, completion=0, cached=0):
@@ -50,8 +50,8 @@ def test_cached_tokens_have_their_own_price_and_each_bill_is_rounded_down_once()
 
 
 def test_site_model_and_platform_share_a_bill_without_losing_a_unit():
-    data = {"party": "library", "role": "data_owner", "share_ppm": 333_333}
+    data = {"party": "library", "account": "acc_1", "role": "data_owner", "share_ppm": 333_333}
     books = catalog([model("M", shares=[data])], model_fee_ppm=150_000, platform_fee_ppm=50_001)
     found = earned(books, usage(1), usage(2), usage(4))
-    assert sum(found.values()) == 7000 and found["fees", "fee"] == 350 and found["library", "data_owner"] == 350
+    assert sum(found.values()) == 7000 and found["platform", "fee"] == 350 and found["library", "data_owner"] == 350
     assert found["author of M", "author"] == 700 and found["the site's member", "site"] == 5600

@@ -74,7 +74,7 @@ def statements(sycee):
     for account in sycee.operator.all("/accounts"):
         for line in Control(sycee.api_url, sycee.keys["auditor"]).statement(account["id"]):
             if line["kind"] == "receipt" and units(line["amount"]) > 0:
-                earned[account["member"] or "fees"][line["role"]] += units(line["amount"])
+                earned[account["member_name"]][line["role"]] += units(line["amount"])
     return earned
 
 
