@@ -1,6 +1,6 @@
 //! A simulated provider: a real HTTP server that speaks the OpenAI-compatible protocol and has no model behind it.
 //!
-//! It quotes Sycee's own documentation ([`corpus`](self)), at a speed, with the faults and with the lies that a
+//! It quotes Sycee's own documentation, at a speed, with the faults and with the lies that a
 //! [`Behaviour`] asks for, and remembers what it was asked. Many run in one process: the demo starts three.
 //!
 //! ```text

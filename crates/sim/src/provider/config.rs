@@ -92,7 +92,7 @@ impl ModelConfig {
     }
 
     pub fn embedding(id: &str) -> Self {
-        Self { id: id.to_owned(), kind: ModelKind::Embedding, context_tokens: 8_192, dimensions: 256 }
+        Self { id: id.to_owned(), kind: ModelKind::Embedding, context_tokens: 32_768, dimensions: 256 }
     }
 }
 

@@ -82,6 +82,12 @@ fn is_han(character: char) -> bool {
     ('\u{4e00}'..='\u{9fff}').contains(&character)
 }
 
+/// Words that every question has and that say nothing of what it is about.
+const ASKING: [&str; 14] = [
+    "what", "when", "where", "which", "doe", "that", "thi", "with", "from", "什么", "为什", "怎样", "怎么",
+    "如何",
+];
+
 /// Latin words of four letters and more without a plural's ending, and pairs of Chinese characters.
 fn terms(text: &str) -> BTreeSet<String> {
     let mut terms: BTreeSet<_> = text
@@ -92,5 +98,6 @@ fn terms(text: &str) -> BTreeSet<String> {
     let characters: Vec<_> = text.chars().collect();
     let pairs = characters.windows(2).filter(|pair| pair.iter().all(|&character| is_han(character)));
     terms.extend(pairs.map(String::from_iter));
+    terms.retain(|term| !ASKING.contains(&term.as_str()));
     terms
 }

@@ -174,7 +174,7 @@ impl Script {
         let place = self.admitted.behaviour.usage.place;
         let here =
             matches!(place, UsagePlace::FinishChunk | UsagePlace::InsideChoice | UsagePlace::EveryChunk);
-        let usage = if is_last && here { self.final_usage() } else { None };
+        let usage = if is_last && here && self.wants_usage { self.final_usage() } else { None };
         self.chunk(choice, &json!({}), Some(reason), usage);
     }
 

@@ -83,7 +83,9 @@ async fn replies_quote_what_was_asked_about_in_its_language() {
     for (question, word) in [
         ("How does Sycee set a hold aside?", "This is the hold"),
         ("Why do royalties follow the lineage of a model?", "lineage"),
+        ("What is a receipt?", "A receipt is the settled record"),
         ("请解释预留是怎么回事", "这就是预留"),
+        ("什么是收据？", "收据是一次请求结算后的记录"),
         ("词元如何从电力而来，每词元多少焦耳？", "每词元焦耳数"),
     ] {
         let reply = chat(&provider, &ask(question)).await.json();
