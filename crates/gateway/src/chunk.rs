@@ -255,7 +255,8 @@ mod tests {
         for data in [r#"{"error": {"message": "boom"}}"#, r#"{"error": "boom"}"#, "[]", "not json", ""] {
             assert!(Chunk::read(data.as_bytes()).is_err(), "{data}");
         }
-        assert!(Chunk::read(br#"{"error": null, "choices": []}"#).is_ok());
+        let sound = Chunk::read(br#"{"error": null, "choices": []}"#).unwrap();
+        assert!(sound.has_list("choices") && !sound.has_choices());
     }
 
     #[test]

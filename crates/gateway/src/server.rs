@@ -26,6 +26,13 @@ use crate::request::Parsed;
 use crate::routing::{self, Wanted};
 use crate::transcript::{Reader, Transcript};
 
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RECEIPT: HeaderName = HeaderName::from_static("x-sycee-receipt");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

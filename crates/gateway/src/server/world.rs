@@ -1,0 +1,325 @@
+//! A small world for socket tests: a node in a temporary directory, a catalogue, two sites and a gateway.
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sycee_core::buckets::Buckets;
+use sycee_core::catalog::{self, Basis, Kind, Model, OfferTerms, Schedule, SiteFacts};
+use sycee_core::entry::{Command, Submission};
+use sycee_core::genesis::AssetDefinition;
+use sycee_core::ids::{
+    AccountId, Amount, Asset, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, RequestId, ScheduleId,
+    SiteId, Time,
+};
+use sycee_core::ledger::{self, Account, Balance};
+use sycee_core::membership::{self, Member, Role, Standing};
+use sycee_core::permission::Actor;
+use sycee_core::settlement::Settled;
+use sycee_core::{Outcome, arithmetic};
+use sycee_node::{Clock, Closed, Founding, Handle, Node};
+use tokio::task::JoinHandle;
+
+pub(super) use super::site::{Answer, Site};
+use crate::count::Vocabulary;
+use crate::tasks::Tasks;
+use crate::{Connection, Gateway, Listener, Options, Timeouts, Upstream, router};
+
+pub(super) const CREDIT: Amount = 1_000_000_000;
+const SEGMENT_BYTES: u64 = 1 << 20;
+const WAIT: Duration = Duration::from_secs(20);
+
+pub(super) struct World {
+    node: Option<Node>,
+    handle: Handle,
+    operator: MemberId,
+    pub(super) gateway: Gateway,
+    pub(super) site: Site,
+    pub(super) other: Site,
+    base: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    directory: PathBuf,
+}
+
+#[derive(Clone)]
+pub(super) struct Consumer {
+    pub(super) key: String,
+    pub(super) account: AccountId,
+}
+
+pub(super) struct Reply {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    pub(super) text: String,
+}
+
+impl Reply {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(super) fn events(&self) -> Vec<String> {
+        self.text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).map(str::to_owned).collect()
+    }
+}
+
+impl World {
+    pub(super) async fn start(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("sycee-gateway-{name}-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&directory));
+        let options =
+            sycee_node::Options { segment_bytes: SEGMENT_BYTES, ..sycee_node::Options::new(&directory) };
+        let founding = Founding {
+            origin: "test.example/gateway".to_owned(),
+            assets: vec![AssetDefinition { code: "CNY".to_owned(), decimals: 9 }],
+            operator_name: "operator".to_owned(),
+            operator_key_hash: Hash([7; 32]),
+            segment_bytes: SEGMENT_BYTES,
+        };
+        let operator = sycee_node::init(&options.disk, &directory, &Clock::system(), founding).unwrap();
+        let node = sycee_node::start(options).unwrap();
+        let (site, other) = (Site::start().await, Site::start().await);
+        let handle = node.handle();
+        let upstream = |url: &str| Upstream { url: url.to_owned(), secret: None };
+        let mut options = Options::default();
+        options.upstreams.insert("Cheap".to_owned(), upstream(&site.url));
+        options.upstreams.insert("Dear".to_owned(), upstream(&other.url));
+        options.limits.body_bytes_max = 1 << 20;
+        options.timeouts = Timeouts { drain: Duration::from_millis(300), ..Timeouts::default() };
+        let gateway = Gateway::start(handle.clone(), options).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let app = router(gateway.clone()).into_make_service_with_connect_info::<Connection>();
+        Tasks::default().spawn(async move {
+            axum::serve(Listener::new(listener), app).await.unwrap();
+        });
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        let world =
+            Self { node: Some(node), handle, operator, gateway, site, other, base, client, directory };
+        world.fill_catalogue().await;
+        world
+    }
+
+    async fn apply(&self, command: impl Into<Command>) {
+        let reason = Some("test".to_owned());
+        let actor = Actor::Member(self.operator);
+        let outcome =
+            self.handle.submit(Submission { actor, id: None, reason, command: command.into() }).await;
+        assert!(matches!(outcome, Ok(Outcome::Applied { .. })), "{outcome:?}");
+    }
+
+    fn id(&self) -> u128 {
+        self.handle.new_id().unwrap()
+    }
+
+    async fn member(&self, roles: Vec<Role>) -> (MemberId, AccountId) {
+        let (member, account) = (MemberId(self.id()), AccountId(self.id()));
+        let name = format!("{member}");
+        let details = Member { name, organisation: None, roles, standing: Standing::Active };
+        self.apply(membership::Command::Register { member, details }).await;
+        let (asset, name) = (Asset(0), "main".to_owned());
+        self.apply(membership::Command::OpenAccount { account, member, asset, name, limit: 0 }).await;
+        (member, account)
+    }
+
+    async fn fill_catalogue(&self) {
+        let (member, account) = self.member(vec![Role::Provider, Role::Author]).await;
+        let provider = ProviderId(self.id());
+        self.apply(catalog::Command::AddProvider { provider, member, name: "Works".to_owned() }).await;
+        let mut models = Vec::new();
+        for (name, kind) in [("docs-1", Kind::Chat), ("embed-1", Kind::Embedding)] {
+            let model = ModelId(self.id());
+            let (bases, shares, standing) = (Vec::new(), Vec::new(), Standing::Active);
+            let name = name.to_owned();
+            let details = Model { name, kind, account, context: 200_000, bases, shares, standing };
+            self.apply(catalog::Command::AddModel { model, details }).await;
+            models.push(model);
+        }
+        for (name, price) in [("Cheap", 1_000_000), ("Dear", 8 * CREDIT)] {
+            let site = SiteId(self.id());
+            let (name, facts) = (name.to_owned(), facts());
+            self.apply(catalog::Command::AddSite { site, provider, name, account, facts }).await;
+            for model in &models {
+                self.offer(*model, site, u64::try_from(price).unwrap()).await;
+            }
+        }
+    }
+
+    async fn offer(&self, model: ModelId, site: SiteId, price: u64) {
+        let terms = OfferTerms {
+            upstream_model: "site-model".to_owned(),
+            output_max: 200_000,
+            concurrency_max: 1_000,
+            tokenizer: Some(Hash(Vocabulary::O200kBase.hash())),
+            chat_template: None,
+        };
+        let prices = Schedule {
+            from: Time(0),
+            asset: Asset(0),
+            prices: Buckets([price; 10]),
+            model_fee_ppm: 100_000,
+            platform_fee_ppm: 50_000,
+            arithmetic: arithmetic::RULES,
+        };
+        let (offer, schedule) = (OfferId(self.id()), ScheduleId(self.id()));
+        self.apply(catalog::Command::AddOffer { offer, model, site, terms, schedule, prices }).await;
+    }
+
+    pub(super) async fn consumer(&self, amount: Amount) -> Consumer {
+        let (member, account) = self.member(vec![Role::Consumer]).await;
+        if amount > 0 {
+            let reference = "bank".to_owned();
+            self.apply(ledger::Command::Deposit { account, amount, reference }).await;
+        }
+        let key = KeyId(self.id());
+        let secret = format!("sk-sycee-{key}");
+        let hash = Hash(Sha256::digest(&secret).into());
+        let (account_of_key, label) = (Some(account), "test".to_owned());
+        self.apply(membership::Command::IssueKey { key, member, account: account_of_key, label, hash }).await;
+        Consumer { key: secret, account }
+    }
+
+    pub(super) fn balance(&self, consumer: &Consumer) -> Balance {
+        self.handle.views().state.ledger.balance(Account::Member(consumer.account)).unwrap()
+    }
+
+    pub(super) fn receipt(&self, reply: &Reply) -> Option<Settled> {
+        self.receipt_of(reply.header("x-sycee-receipt").parse().unwrap())
+    }
+
+    pub(super) fn receipt_of(&self, request: RequestId) -> Option<Settled> {
+        match self.handle.receipt(request).unwrap()?.closed {
+            Closed::Settled { receipt, .. } => Some(*receipt),
+            Closed::Released { .. } => None,
+        }
+    }
+
+    /// Polls until there is something, within a deadline.
+    pub(super) async fn until<T>(&self, what: impl Fn() -> Option<T>) -> T {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            if let Some(found) = what() {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "waited too long");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(super) async fn chat(&self, consumer: &Consumer, more: Value) -> Reply {
+        self.spawn_chat(consumer, more).await.unwrap()
+    }
+
+    pub(super) fn spawn_chat(&self, consumer: &Consumer, more: Value) -> JoinHandle<Reply> {
+        self.spawn_chat_with(consumer, more, "x-test", "1")
+    }
+
+    pub(super) fn spawn_chat_with(
+        &self,
+        consumer: &Consumer,
+        more: Value,
+        header: &'static str,
+        value: &'static str,
+    ) -> JoinHandle<Reply> {
+        let path = format!("{}/v1/chat/completions", self.base);
+        let (client, key, body) = (self.client.clone(), consumer.key.clone(), chat_body(more));
+        #[expect(clippy::disallowed_methods, reason = "a client of its own")]
+        tokio::spawn(
+            async move { read(ask(&client, "POST", &path, &key, &body, &[(header, value)]).await).await },
+        )
+    }
+
+    pub(super) async fn post(&self, key: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
+        let path = format!("{}{path}", self.base);
+        read(ask(&self.client, "POST", &path, key, body, headers).await).await
+    }
+
+    pub(super) async fn get(&self, key: &str, path: &str) -> Reply {
+        let path = format!("{}{path}", self.base);
+        read(ask(&self.client, "GET", &path, key, &Value::Null, &[]).await).await
+    }
+
+    /// Leaves a stream after so many chunks with text; gives the request and how many such chunks arrived.
+    pub(super) async fn leave_after(&self, consumer: &Consumer, chunks: u64) -> (RequestId, u64) {
+        let path = format!("{}/v1/chat/completions", self.base);
+        let body = chat_body(json!({"stream": true, "max_tokens": 50_000}));
+        let mut response = ask(&self.client, "POST", &path, &consumer.key, &body, &[]).await;
+        assert_eq!(response.status(), 200);
+        let request = response.headers()["x-sycee-receipt"].to_str().unwrap().parse().unwrap();
+        let received = AtomicU64::new(0);
+        while received.load(Ordering::Relaxed) < chunks {
+            let frame = response.body_mut().frame().await.unwrap().unwrap();
+            let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
+            received.fetch_add(text.matches("\"content\"").count() as u64, Ordering::Relaxed);
+        }
+        (request, received.into_inner())
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.gateway.stop().await;
+        let node = self.node.take().expect("a world stops once");
+        tokio::task::spawn_blocking(move || node.stop()).await.unwrap().unwrap();
+        drop(std::fs::remove_dir_all(&self.directory));
+    }
+}
+
+fn facts() -> SiteFacts {
+    SiteFacts {
+        region: "Zhongwei".to_owned(),
+        region_zh: "中卫".to_owned(),
+        longitude_millidegrees: 105_000,
+        power_price: 200_000_000,
+        pue_ppm: 1_100_000,
+        microjoules_input: 100_000,
+        microjoules_output: 600_000,
+        basis: Basis::Published,
+        simulated: true,
+    }
+}
+
+fn chat_body(more: Value) -> Value {
+    let mut body = json!({"model": "docs-1", "messages": [{"role": "user", "content": "Where does it go?"}]});
+    if let Value::Object(more) = more {
+        body.as_object_mut().unwrap().extend(more);
+    }
+    body
+}
+
+async fn ask(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    method: &str,
+    path: &str,
+    key: &str,
+    body: &Value,
+    headers: &[(&str, &str)],
+) -> hyper::Response<Incoming> {
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let mut request = hyper::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {key}"))
+        .header("content-type", "application/json");
+    let own = request.headers_mut().unwrap();
+    for (name, value) in headers {
+        own.insert(hyper::header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+    }
+    client.request(request.body(Full::new(body)).unwrap()).await.unwrap()
+}
+
+async fn read(response: hyper::Response<Incoming>) -> Reply {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    Reply { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+}
