@@ -466,3 +466,6 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     }
     breaches
 }
+
+#[cfg(test)]
+mod tests;

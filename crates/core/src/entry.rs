@@ -1,4 +1,5 @@
 //! Entries: what is sent in, what is written down, and what can be refused.
+use crate::exact::{self, Inexact};
 use crate::ids::{CommandId, Hash, Time};
 use crate::permission::{self, Actor};
 use crate::{catalog, genesis, idempotency, ledger, membership, params, royalty, settlement};
@@ -53,6 +54,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry that `bytes` spell, if they spell it exactly as this build writes it and nothing follows.
+    pub fn decode_exact(bytes: &[u8]) -> Result<Self, Inexact> {
+        exact::decode(bytes)
+    }
+
     /// The submission that led to this entry.
     pub fn submission(&self) -> Submission {
         Submission {

@@ -75,7 +75,7 @@ pub enum Refusal {
     /// The log already has a charter.
     #[n(0)]
     AlreadyFounded,
-    /// No assets, too many, or one with a bad code.
+    /// No assets, too many, or a code that is bad or there twice.
     #[n(1)]
     BadAssets,
     /// The origin is empty, too long, or not printable.
@@ -133,6 +133,7 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
         (1..=12).contains(&asset.code.len())
             && asset.code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
             && asset.decimals <= 18
+            && charter.assets.iter().filter(|it| it.code == asset.code).count() == 1
     });
     if charter.assets.is_empty() || charter.assets.len() > limits::ASSETS_MAX || !codes_sound {
         return Err(Refusal::BadAssets);
@@ -155,3 +156,6 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let founded = state.genesis.charter.len();
     if founded == 1 { Vec::new() } else { vec![Breach::new("G1", format!("the log has {founded} charters"))] }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         vec![Breach::new("I1", format!("{} ids, {} due", seen.len(), by_time.len()))]
     }
 }
+
+#[cfg(test)]
+mod tests;

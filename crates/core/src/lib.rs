@@ -20,6 +20,7 @@ pub mod arithmetic;
 pub mod buckets;
 pub mod catalog;
 pub mod entry;
+pub mod exact;
 pub mod genesis;
 pub mod idempotency;
 pub mod ids;
@@ -45,3 +46,6 @@ pub(crate) fn name_allowed(name: &str) -> bool {
     let sized = !name.is_empty() && name.len() <= limits::NAME_BYTES_MAX;
     sized && name.trim() == name && !name.chars().any(char::is_control)
 }
+
+#[cfg(test)]
+mod tests;

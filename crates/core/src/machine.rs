@@ -1,5 +1,6 @@
 //! The machine: where commands become entries and entries become state.
 use crate::entry::{Command, Entry, Event, Refusal, Submission};
+use crate::exact::{self, Inexact};
 use crate::ids::{Hash, Time};
 use crate::permission::Actor;
 use crate::table::Scope;
@@ -52,6 +53,11 @@ impl Breach {
 }
 
 impl State {
+    /// The state that the `bytes` of a snapshot spell, if they spell it exactly as this build writes it and nothing follows.
+    pub fn decode_exact(bytes: &[u8]) -> Result<Self, Inexact> {
+        exact::decode(bytes)
+    }
+
     /// Folds an entry. Total: what was once written can always be folded again.
     ///
     /// # Panics
@@ -231,16 +237,20 @@ impl Core {
                 }
             }
         }
-        let (events, refusal) = self.attempt(at, submission);
+        let (events, refusal) = self.attempt(at, |tx| decide(tx, submission));
         self.conclude(at, submission, key, content, events, refusal)
     }
 
-    /// Tries the command; if it is refused, what it had changed is undone.
-    fn attempt(&mut self, at: Time, submission: &Submission) -> (Vec<Event>, Option<Refusal>) {
+    /// Tries it; if it is refused, what it had changed is undone.
+    pub(crate) fn attempt(
+        &mut self,
+        at: Time,
+        act: impl FnOnce(&mut Tx<'_>) -> Result<(), Refusal>,
+    ) -> (Vec<Event>, Option<Refusal>) {
         let position = self.state.position;
         self.state.scope(Scope::Open);
         let mut tx = Tx { state: &mut self.state, events: Vec::new(), at, position };
-        let decided = decide(&mut tx, submission);
+        let decided = act(&mut tx);
         let events = tx.events;
         match decided {
             Ok(()) => {

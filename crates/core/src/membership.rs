@@ -349,6 +349,7 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
             Ok(())
         }
         Command::SetRoles { member, roles } => {
+            tx.state().membership.member(*member).ok_or(Refusal::MemberNotFound)?;
             check_roles(roles)?;
             check_operator_left(tx, *member, roles.contains(&Role::Operator))?;
             tx.emit(Event::RolesSet { member: *member, roles: roles.clone() });
@@ -502,3 +503,6 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     }
     breaches
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,3 +125,6 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let broken = state.params.values.iter().filter(|(param, value)| !param.bounds().contains(value));
     broken.map(|(param, value)| Breach::new("P1", format!("{} is {value}", param.name()))).collect()
 }
+
+#[cfg(test)]
+mod tests;

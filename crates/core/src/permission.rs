@@ -54,8 +54,11 @@ pub(crate) fn check(
     reason: Option<&str>,
     command: &Command,
 ) -> Result<(), Refusal> {
+    // Nothing can be sent to a log that has not been founded, so its first entry is its genesis.
+    let founded = state.genesis.charter().is_some();
     let member = match (actor, command) {
         (Actor::Founder, Command::Genesis(_)) => return Ok(()),
+        _ if !founded => return Err(Refusal::NotPermitted),
         (Actor::Clock, Command::Due { limit: _ }) => return Ok(()),
         (Actor::Gateway, Command::Settlement(_)) => return Ok(()),
         (Actor::Member(member), _) => member,
@@ -97,3 +100,6 @@ fn own_key(state: &State, member: MemberId, command: &membership::Command) -> bo
     };
     active && own
 }
+
+#[cfg(test)]
+mod tests;

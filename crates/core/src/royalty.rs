@@ -155,3 +155,6 @@ pub(crate) fn carries_sound(carries: &[i128]) -> bool {
     carries.iter().sum::<i128>() == 0
         && carries.iter().all(|carry| (most.saturating_neg()..=most).contains(carry))
 }
+
+#[cfg(test)]
+mod tests;

@@ -338,3 +338,6 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     }
     breaches
 }
+
+#[cfg(test)]
+mod tests;

@@ -267,3 +267,6 @@ impl<'b, C, V: Decode<'b, C> + Clone> Decode<'b, C> for Dense<V> {
         Ok(rows)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,10 +61,10 @@ pub(super) fn authorise(tx: &mut Tx<'_>, request: RequestId, ask: &Ask) -> Resul
     if schedules.is_empty() {
         return Err(Refusal::NoOffer);
     }
+    let (output_max, amount) = reckon(core, ask, &schedules)?;
     if state.holds.len() >= limits::HOLDS_MAX {
         return Err(Refusal::Full);
     }
-    let (output_max, amount) = reckon(core, ask, &schedules)?;
     let schedules = schedules.into_iter().map(|(offer, schedule, _)| (offer, schedule)).collect();
     let epoch = state.epoch();
     ledger::hold(tx, ask.account, amount).map_err(|_| Refusal::InFlightBudget)?;

@@ -1,0 +1,145 @@
+//! The scenarios of membership.
+use crate::tests::check;
+
+/// The example of the header.
+#[test]
+fn a_provider_joins_is_paid_into_an_account_and_reads_with_a_key() {
+    check(
+        "
+        founded
+        member qingyang name=Qingyang~Computing roles=provider
+        account qy member=qingyang
+        key reader member=qingyang
+        works? reader
+        -> reader works
+        standing qingyang suspended
+        works? reader
+        -> no
+        standing qingyang active
+        works? reader
+        -> reader works
+        members?
+        -> op Active operator
+        -> qingyang Active provider
+        ",
+    );
+}
+
+#[test]
+fn members_are_registered_once_in_an_organisation_that_exists() {
+    check(
+        "
+        founded
+        organisation grid
+        organisation grid
+        -> membership.organisation_exists
+        organisation other name=
+        -> membership.name_not_allowed
+        member ada roles=consumer of=nowhere
+        -> membership.organisation_not_found
+        member ada roles=consumer of=grid
+        member ada roles=consumer
+        -> membership.member_exists
+        member bob roles=consumer name=~bob
+        -> membership.name_not_allowed
+        member bob
+        -> membership.bad_roles
+        member bob roles=consumer,operator
+        -> membership.bad_roles
+        member bob roles=consumer,consumer
+        -> membership.bad_roles
+        member bob roles=operator,consumer,provider,author,auditor,meter
+        ",
+    );
+}
+
+#[test]
+fn accounts_belong_to_members() {
+    check(
+        "
+        founded
+        account a member=nobody
+        -> membership.member_not_found
+        ",
+    );
+}
+
+#[test]
+fn keys_spend_only_from_their_own_member() {
+    check(
+        "
+        market
+        key k1 member=nobody
+        -> membership.member_not_found
+        key k1 member=ada label=
+        -> membership.name_not_allowed
+        key k member=ada
+        -> membership.key_exists
+        key k1 member=ada hash=k
+        -> membership.key_exists
+        key k1 member=ada account=nowhere
+        -> ledger.account_not_found
+        key k1 member=ada account=pia
+        -> membership.not_yours
+        key k1 member=ada account=ada
+        revoke k1
+        revoke k1
+        -> membership.key_revoked
+        revoke nothing
+        -> membership.key_not_found
+        works? k1
+        -> no
+        # A revoked key keeps its id and its hash: neither comes back.
+        key k1 member=ada
+        -> membership.key_exists
+        key k2 member=ada hash=k1
+        -> membership.key_exists
+        ",
+    );
+}
+
+#[test]
+fn a_member_has_so_many_keys_and_a_revoked_one_makes_room() {
+    check(
+        "
+        founded
+        member ada roles=consumer
+        repeat 1000 key k# member=ada
+        key more member=ada
+        -> membership.too_many_keys
+        revoke k1
+        key more member=ada
+        ",
+    );
+}
+
+#[test]
+fn somebody_runs_the_platform() {
+    check(
+        "
+        founded
+        member ada roles=consumer
+        standing op suspended
+        -> membership.last_operator
+        roles op auditor
+        -> membership.last_operator
+        roles nobody
+        -> membership.member_not_found
+        roles ada
+        -> membership.bad_roles
+        standing nobody suspended
+        -> membership.member_not_found
+        roles ada operator consumer
+        standing op suspended
+        standing op active by=ada
+        standing op suspended by=ada
+        roles ada consumer by=ada
+        -> membership.last_operator
+        # A suspended operator does not count as one who is left.
+        standing ada suspended by=ada
+        -> membership.last_operator
+        works? opkey
+        -> no
+        ",
+    );
+}
