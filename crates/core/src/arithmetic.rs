@@ -12,3 +12,6 @@ pub mod split;
 
 /// The number of the rule set in this folder.
 pub const RULES: u16 = 1;
+
+#[cfg(test)]
+mod tests;

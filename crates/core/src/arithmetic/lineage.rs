@@ -28,6 +28,17 @@ pub enum Unsound {
 /// The parents of a node with their shares in parts per million.
 pub type Edges<N> = Vec<(N, u32)>;
 
+/// What a payment to the root brings to a node, in parts of [`WHOLE`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow<N> {
+    /// Who it is.
+    pub node: N,
+    /// What comes in.
+    pub gross: i128,
+    /// What of it stays.
+    pub net: i128,
+}
+
 /// What each node keeps of a payment to `root`, as shares that sum to [`WHOLE`]; `root` first, then by depth and name.
 ///
 /// ```
@@ -43,6 +54,17 @@ pub fn flatten<N: Ord + Clone>(
     mode: Mode,
     depth_max: usize,
 ) -> Result<Vec<(N, i128)>, Unsound> {
+    let flows = flows(root, edges_of, mode, depth_max)?;
+    Ok(flows.into_iter().map(|flow| (flow.node, flow.net)).collect())
+}
+
+/// The same with what comes in: in relative mode a node passes its parents' parts on, in absolute mode only the root does.
+pub fn flows<N: Ord + Clone>(
+    root: &N,
+    edges_of: impl Fn(&N) -> Edges<N>,
+    mode: Mode,
+    depth_max: usize,
+) -> Result<Vec<Flow<N>>, Unsound> {
     let order = by_depth(root, &edges_of, depth_max)?;
     match mode {
         Mode::Relative => relative(root, &order, edges_of),
@@ -80,7 +102,7 @@ fn relative<N: Ord + Clone>(
     root: &N,
     order: &[N],
     edges_of: impl Fn(&N) -> Edges<N>,
-) -> Result<Vec<(N, i128)>, Unsound> {
+) -> Result<Vec<Flow<N>>, Unsound> {
     let mut received = BTreeMap::from([(root.clone(), WHOLE)]);
     let mut kept = Vec::new();
     for node in order {
@@ -92,7 +114,7 @@ fn relative<N: Ord + Clone>(
             let sum = received.entry(parent).or_insert(0);
             *sum = sum.saturating_add(part);
         }
-        kept.push((node.clone(), net));
+        kept.push(Flow { node: node.clone(), gross, net });
     }
     Ok(kept)
 }
@@ -101,7 +123,7 @@ fn absolute<N: Ord + Clone>(
     root: &N,
     order: &[N],
     edges_of: impl Fn(&N) -> Edges<N>,
-) -> Result<Vec<(N, i128)>, Unsound> {
+) -> Result<Vec<Flow<N>>, Unsound> {
     let mut kept: BTreeMap<N, i128> = BTreeMap::new();
     let mut left = WHOLE;
     for (parent, ppm) in order.iter().flat_map(edges_of) {
@@ -112,9 +134,16 @@ fn absolute<N: Ord + Clone>(
     }
     let own = kept.entry(root.clone()).or_insert(0);
     *own = own.saturating_add(left);
-    Ok(order.iter().map(|node| (node.clone(), kept.get(node).copied().unwrap_or(0))).collect())
+    let flow = |node: &N| {
+        let net = kept.get(node).copied().unwrap_or(0);
+        Flow { node: node.clone(), gross: if node == root { WHOLE } else { net }, net }
+    };
+    Ok(order.iter().map(flow).collect())
 }
 
 fn ppm_of(gross: i128, ppm: u32) -> i128 {
     gross.saturating_mul(ppm.into()).div_euclid(i128::from(PPM))
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,3 +37,6 @@ fn weighted(mut pairs: impl Iterator<Item = (u64, u64)>) -> Option<u128> {
         sum.checked_add(u128::from(tokens).checked_mul(price.into())?)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,9 @@
 //! payment owes a party beyond whole units is carried in billionths of billionths of a unit, so a million payments of one
 //! unit split as exactly as one payment of a million.
 //!
-//! The carry of a party is its entitlement minus what it was given; carries of a split sum to zero. With very small payments
-//! a party can be ahead of its entitlement by a unit (the largest-remainder method is not monotone); it is then given
-//! nothing until the others have caught up. No part is ever negative.
+//! The carry of a party is its entitlement minus what it was given; carries of a split sum to zero. The method is not
+//! monotone: of a larger sum a party may be given a unit less. Nobody gives back, so with payments of a few units a party can
+//! be ahead of its entitlement, by less than a unit; it is given nothing while it is, and the others have the rest.
 use crate::ids::Amount;
 
 /// The whole that shares are parts of.
@@ -37,16 +37,17 @@ pub fn split(amount: Amount, shares: &[i128], carries: &mut [i128]) -> Vec<Amoun
     assert_eq!(shares.len(), carries.len(), "one carry a share");
     let claims: Vec<i128> =
         shares.iter().zip(&*carries).map(|(share, carry)| claim(amount, *share, *carry)).collect();
-    let mut parts: Vec<Amount> = claims.iter().map(|claim| claim.div_euclid(WHOLE)).collect();
-    let mut by_remainder: Vec<usize> = (0..parts.len()).collect();
-    by_remainder.sort_by_key(|index| core::cmp::Reverse(remainder(&claims, *index)));
+    let mut parts: Vec<Amount> = claims.iter().map(|claim| claim.div_euclid(WHOLE).max(0)).collect();
+    // Who is ahead of its entitlement takes no part: it waits.
+    let mut by_remainder: Vec<usize> = (0..parts.len()).filter(|index| at(&claims, *index) >= 0).collect();
+    by_remainder.sort_by_key(|index| core::cmp::Reverse(at(&claims, *index).rem_euclid(WHOLE)));
 
     let given: Amount = parts.iter().sum();
-    let left = usize::try_from(amount.saturating_sub(given)).expect("R1: at most one unit a party is left");
+    let left = usize::try_from(amount.saturating_sub(given)).unwrap_or(0);
     for index in by_remainder.iter().take(left) {
         add(&mut parts, *index, 1);
     }
-    recover_negative(&mut parts, &by_remainder);
+    take_back(&mut parts, &by_remainder, given.saturating_sub(amount));
 
     for ((carry, claim), part) in carries.iter_mut().zip(&claims).zip(&parts) {
         *carry = claim.saturating_sub(part.saturating_mul(WHOLE));
@@ -54,17 +55,16 @@ pub fn split(amount: Amount, shares: &[i128], carries: &mut [i128]) -> Vec<Amoun
     parts
 }
 
-/// A party that is ahead of its entitlement gives nothing back; those with the smallest remainders wait instead.
-fn recover_negative(parts: &mut [Amount], by_remainder: &[usize]) {
-    let mut owed: Amount = 0;
-    for part in parts.iter_mut().filter(|part| **part < 0) {
-        owed = owed.saturating_add(part.saturating_neg());
-        *part = 0;
-    }
-    while owed > 0 {
-        let index = by_remainder.iter().rev().find(|index| parts.get(**index).is_some_and(|part| *part > 0));
-        add(parts, *index.expect("R1: the positive parts exceed the amount"), -1);
-        owed = owed.saturating_sub(1);
+/// While some are ahead, whole units alone can come to more than the amount: those with the smallest remainders wait then.
+fn take_back(parts: &mut [Amount], by_remainder: &[usize], mut excess: Amount) {
+    for index in by_remainder.iter().rev().cycle() {
+        if excess <= 0 {
+            break;
+        }
+        if at(parts, *index) > 0 {
+            add(parts, *index, -1);
+            excess = excess.saturating_sub(1);
+        }
     }
 }
 
@@ -75,11 +75,14 @@ fn claim(amount: Amount, share: i128, carry: i128) -> i128 {
         .expect("R1: AMOUNT_MAX × WHOLE fits 127 bits")
 }
 
-fn remainder(claims: &[i128], index: usize) -> i128 {
-    claims.get(index).map_or(0, |claim| claim.rem_euclid(WHOLE))
+fn at(amounts: &[i128], index: usize) -> i128 {
+    amounts.get(index).copied().expect("the index came from a slice of this length")
 }
 
 fn add(parts: &mut [Amount], index: usize, units: Amount) {
-    let part = parts.get_mut(index).expect("the index came from the same slice");
+    let part = parts.get_mut(index).expect("the index came from a slice of this length");
     *part = part.saturating_add(units);
 }
+
+#[cfg(test)]
+mod tests;
