@@ -1,2 +1,70 @@
-//! the binary: command line and configuration
-fn main() {}
+//! The binary: command line and configuration, nothing else.
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Prints a line for the person who ran the command. Where nobody reads any more, there is nothing left to say.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        drop(writeln!(std::io::stdout().lock(), $($text)*));
+    }};
+}
+
+mod apply;
+mod books;
+
+mod cli;
+mod config;
+mod counting;
+mod demo;
+mod located;
+mod platform;
+mod provider;
+mod secret;
+mod serve;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(log_filter())
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let done = match &cli.command {
+        cli::Command::Demo(arguments) => demo::run(arguments),
+        cli::Command::Init(arguments) => books::init(arguments),
+        cli::Command::Serve(arguments) => serve::run(arguments),
+        cli::Command::Apply(arguments) => apply::run(arguments),
+        cli::Command::Verify(arguments) => books::verify(arguments),
+        cli::Command::Backup(arguments) => books::backup(arguments),
+        cli::Command::Restore(arguments) => books::restore(arguments),
+        cli::Command::Calc(_) => unreachable!(),
+        cli::Command::Provider(arguments) => provider::run(arguments),
+    };
+    done.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+/// `SYCEE_LOG` is a filter such as `info,sycee_gateway=debug`; warnings if it is not set.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::builder()
+        .with_env_var("SYCEE_LOG")
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .from_env_lossy()
+}
+
+/// Says what went wrong, why, and what helps.
+fn complain(error: &anyhow::Error) {
+    use std::io::Write as _;
+    let hint = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<sycee_node::Error>())
+        .and_then(sycee_node::Error::hint);
+    let mut err = std::io::stderr().lock();
+    drop(writeln!(err, "sycee: {error:#}"));
+    if let Some(hint) = hint {
+        drop(writeln!(err, "  hint: {hint}"));
+    }
+}

@@ -1,0 +1,167 @@
+//! The command line: what each command is called, takes, and says of itself.
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Runs a token economy: meters AI tokens, prices them, splits each payment, settles on a ledger that anyone can verify.
+#[derive(Debug, Parser)]
+#[command(name = "sycee", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole platform on this machine, with simulated sites, keys and money to try it with.
+    Demo(Demo),
+    /// Found a new log: its charter, its signing key, and the first operator, whose key is printed once.
+    Init(Init),
+    /// Run the platform on a log.
+    Serve(Serve),
+    /// Make a running platform offer what a catalogue file says.
+    Apply(Apply),
+    /// Check a log from its first byte: chain, entries, decisions, invariants, conservation, and a kept checkpoint.
+    Verify(Verify),
+    /// Copy a log, running or not, to a new directory, and check the copy.
+    Backup(Copy),
+    /// Make a data directory of a backup, once it has been found sound.
+    Restore(Copy),
+    /// Run a production rule on a file of cases: what would this usage, this split give?
+    Calc(Calc),
+    /// Run one simulated provider, for tests and for trying things.
+    Provider(Provider),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// Write addresses and keys as JSON to this file once the demo is ready.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Keep the log here; a folder that has one is continued. A folder of its own under the system's temporary one if left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Listen on this port of 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 7720, value_name = "N")]
+    pub(crate) port: u16,
+    /// What the simulated sites and clients do is a function of this number.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Start the demo's clock at this time (RFC 3339) instead of now.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) clock: Option<String>,
+    /// Serve this OpenAI-compatible endpoint instead of the simulated sites.
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// The environment variable that holds the key of that endpoint.
+    #[arg(long, value_name = "NAME", requires = "upstream")]
+    pub(crate) key_env: Option<String>,
+    /// No simulated clients: only what you send.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Init {
+    /// The new directory of the log.
+    pub(crate) dir: PathBuf,
+    /// The name that checkpoints are signed under, such as `hub.example/sycee`.
+    #[arg(long, default_value = "localhost/sycee")]
+    pub(crate) origin: String,
+    /// Assets, by code; each has nine decimals.
+    #[arg(long, value_delimiter = ',', default_value = "CNY")]
+    pub(crate) assets: Vec<String>,
+    /// Name of the first operator.
+    #[arg(long, default_value = "operator")]
+    pub(crate) operator: String,
+    #[command(flatten)]
+    pub(crate) segment: Segment,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The directory of the log.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// What is local: addresses, secrets, tokenizers, limits.
+    #[arg(long, value_name = "FILE", default_value = "sycee.toml")]
+    pub(crate) config: PathBuf,
+    /// The clock jumped ahead when the platform last ran, and it was right.
+    #[arg(long)]
+    pub(crate) accept_clock: bool,
+    /// Give up everything from this position on; the one that a refusal to open names.
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) cut_tail: Option<u64>,
+    #[command(flatten)]
+    pub(crate) segment: Segment,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Apply {
+    /// Members, providers, sites, models and offers.
+    pub(crate) file: PathBuf,
+    /// The platform.
+    #[arg(long, default_value = "http://127.0.0.1:7720", value_name = "URL")]
+    pub(crate) url: String,
+    /// The environment variable that holds an operator's key.
+    #[arg(long, default_value = "SYCEE_KEY", value_name = "NAME")]
+    pub(crate) key_env: String,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Why; it is written into the log.
+    #[arg(long, default_value = "apply")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    /// The directory of the log.
+    pub(crate) dir: PathBuf,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A checkpoint that was kept: the log must still have what was signed then.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Copy {
+    /// The log to copy.
+    pub(crate) from: PathBuf,
+    /// The new directory.
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) segment: Segment,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Calc {
+    /// Which rule: `usage` or `royalty`.
+    pub(crate) kind: String,
+    /// One input, or a file with `cases`.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Provider {
+    /// Listen here.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Its answers are a function of this number.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Segment {
+    /// Length of segment files that are made, in MiB.
+    #[arg(long = "segment-mib", default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(crate) mib: u64,
+}
+
+impl Segment {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.mib << 20
+    }
+}

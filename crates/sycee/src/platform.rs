@@ -1,0 +1,114 @@
+//! The platform: a node, a gateway, the API and the console, on one port.
+use anyhow::{Context as _, Result};
+use axum::Router;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use sycee_gateway::{Connection, Gateway, Listener};
+use sycee_node::{Handle, Node};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long open connections may last once everything they wait for has ended.
+const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
+
+/// A running platform.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    node: Node,
+    gateway: Gateway,
+    closing: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// A port of this machine, taken before anything is written, so that a used one is told at once.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| match address.port() {
+        0 => format!("failed to listen on {address}"),
+        port => format!("failed to listen on {address}: port {port} is in use or not ours to use\n  hint: choose another port; 0 takes a free one"),
+    })
+}
+
+impl Platform {
+    pub(crate) async fn start(
+        node: Node,
+        listener: TcpListener,
+        gateway: sycee_gateway::Options,
+        mut api: sycee_api::Options,
+    ) -> Result<Self> {
+        let gateway = Gateway::start(node.handle(), gateway).await?;
+        let metrics = gateway.clone();
+        api.metrics.push(Arc::new(move || metrics.metrics_text()));
+        let app: Router = sycee_gateway::router(gateway.clone()).merge(sycee_api::router(node.handle(), api));
+        let (closing, closed) = watch::channel(false);
+        let service = app.into_make_service_with_connect_info::<Connection>();
+        let server = axum::serve(Listener::new(listener), service).with_graceful_shutdown(is_true(closed));
+        #[expect(clippy::disallowed_methods, reason = "the platform waits for it when it stops")]
+        let server = tokio::spawn(server.into_future());
+        Ok(Self { node, gateway, closing, server })
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.node.handle()
+    }
+
+    /// Runs until it is told to stop or the node has stopped by itself, then stops in order: requests end and are settled,
+    /// connections close, the log is signed and closed.
+    pub(crate) async fn run(self, mut reload: impl FnMut(&Gateway)) -> Result<()> {
+        let mut hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
+        let mut durable = self.handle().durable();
+        let stop = stop_signal();
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = hangup.recv() => reload(&self.gateway),
+                changed = durable.changed() => if changed.is_err() { break },
+            }
+        }
+        self.stop().await
+    }
+
+    async fn stop(self) -> Result<()> {
+        let Self { node, gateway, closing, server } = self;
+        let settled = gateway.stop().await;
+        closing.send_replace(true);
+        let mut server = server;
+        if tokio::time::timeout(CONNECTIONS_GRACE, &mut server).await.is_err() {
+            server.abort();
+        }
+        if !settled {
+            tracing::warn!(
+                "some requests could not be settled; they will be at their last mark when the platform starts again"
+            );
+        }
+        tokio::task::spawn_blocking(move || node.stop()).await.context("failed to stop the node")??;
+        Ok(())
+    }
+}
+
+async fn is_true(mut condition: watch::Receiver<bool>) {
+    // An error means that the platform is gone, and then the server may go too.
+    drop(condition.wait_for(|it| *it).await);
+}
+
+/// The first SIGTERM or SIGINT.
+pub(crate) async fn stop_signal() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => terminate.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+pub(crate) fn tokio_runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("failed to start the runtime")
+}
