@@ -67,8 +67,13 @@ export function makeWorld(set) {
     }),
   );
   const providers = sites.map((site) => {
-    const provider = { id: id("prv"), name: `${site.name} Operations`, member: id("mem") };
-    site.provider = provider.id;
+    const provider = {
+      id: id("prv"),
+      name: `${site.name} Operations`,
+      member: { id: id("mem"), name: site.name },
+      standing: "active",
+    };
+    site.provider = { id: provider.id, name: provider.name };
     return provider;
   });
   const models = (size === "empty" ? [] : names.models).map((name, n) => ({
@@ -89,6 +94,7 @@ export function makeWorld(set) {
       model: model.id,
       site: site.id,
       standing: "active",
+      open: true,
       max_output: 4096,
       max_concurrency: 64,
       tokenizer: "sha256:…",
@@ -122,6 +128,7 @@ export function makeWorld(set) {
   const accounts = (size === "empty" ? consumers.slice(0, 1) : consumers).map((consumer, n) => ({
     id: consumer.account,
     member: consumer.id,
+    member_name: consumer.name,
     name: n === 0 ? "Main account" : `${consumer.name}, main`,
     asset: ASSET,
     balance: size === "empty" ? money(0n) : money(consumer.balance),
@@ -178,10 +185,15 @@ export function makeWorld(set) {
       asset: ASSET,
       total: money(total),
       split: [
-        { party: `${site.name} Operations`, role: "site", amount: money(total - fee - author - data) },
-        { party: "Open Weights Institute", role: "author", amount: money(author) },
-        { party: "Corpus Trust", role: "data_owner", amount: money(data) },
-        { party: "Sycee", role: "fee", amount: money(fee) },
+        {
+          party: `${site.name} Operations`,
+          account: id("acc"),
+          role: "site",
+          amount: money(total - fee - author - data),
+        },
+        { party: "Open Weights Institute", account: id("acc"), role: "author", amount: money(author) },
+        { party: "Corpus Trust", account: id("acc"), role: "data_owner", amount: money(data) },
+        { party: "platform", account: "house_fees_CNY", role: "fee", amount: money(fee) },
       ],
       joules,
       position,
@@ -189,6 +201,9 @@ export function makeWorld(set) {
       model_name: model.name,
       site_name: site.name,
       region: site.region,
+      region_zh: site.region_zh,
+      simulated: site.simulated,
+      capped: false,
       consumer: consumer.name,
       account: consumer.account,
       key_label: "laptop",
@@ -211,14 +226,16 @@ export function makeWorld(set) {
       dispute: random() < 0.1,
       joules_badge: site.badge,
       power_price: site.power_price,
-      pue: site.pue,
+      pue: `${site.pue}0000`,
       energy_cost: money(
         (BigInt(Math.round(joules * 1e6)) * power * BigInt(Math.round(Number(site.pue) * 100))) /
           (3_600_000n * 1_000_000n * 100n),
       ),
       attempts: [
-        ...(failed ? [{ site: pick(sites).id, outcome: "timed_out", ms: Math.floor(duration * 0.22) }] : []),
-        { site: site.id, outcome: "served", ms: Math.floor(duration * (failed ? 0.78 : 1)) },
+        ...(failed
+          ? [{ site: pick(sites).name, outcome: "timed_out", ms: Math.floor(duration * 0.22) }]
+          : []),
+        { site: site.name, outcome: "served", ms: Math.floor(duration * (failed ? 0.78 : 1)) },
       ],
       checkpoint_position: position + 41,
     };
@@ -238,6 +255,7 @@ export function makeWorld(set) {
             consumers.slice(0, size === "overfull" ? 20 : 4).map((consumer, c) => ({
               site: site.id,
               model: model.id,
+              model_name: model.name,
               consumer: consumer.name,
               tokens_per_min: Math.round(
                 (rates[at] * 60 * (m === 0 ? 0.8 : 0.2) * (4 - (c % 4))) / (size === "overfull" ? 60 : 10),
@@ -325,8 +343,10 @@ export function makeWorld(set) {
           at: "2026-11-19T08:00:00Z",
           kind: "deposit",
           reference: null,
-          role: "outside",
-          counterparty: "Bank transfer 2026-1119",
+          role: null,
+          counterparty: "outside",
+          counterparty_account: "house_outside_CNY",
+          reason: "Bank transfer 2026-1119",
           amount: money(balance),
           balance: money(balance),
         },
@@ -341,6 +361,7 @@ export function makeWorld(set) {
           reference: receipt.id,
           role: "consumer",
           counterparty: receipt.site_name,
+          counterparty_account: receipt.account,
           amount: money(-amount),
           balance: money(balance),
         });

@@ -18,7 +18,7 @@ export interface Receipt {
   leaf: string;
   position: number;
   buckets: Record<string, number>;
-  split: { party: string; role: string; amount: string }[];
+  split: { party: string; account: string; role: string; amount: string }[];
 }
 
 export const LANGS = ["en", "zh"] as const;

@@ -32,7 +32,9 @@ for (const lang of LANGS) {
     for (const [, count = "", price = "", amount = ""] of lines) {
       if (count === "") continue;
       const product = BigInt(count.replaceAll(",", "")) * units(price.replace("×", ""));
-      expect(units(amount.replace("=", ""))).toBe(product / MILLION);
+      // What is left after rounding each row down goes to the rows with the largest remainders.
+      const difference = units(amount.replace("=", "")) - product / MILLION;
+      expect([0n, 1n]).toContain(difference);
       exact += product;
     }
     expect(exact / MILLION).toBe(total);
@@ -43,7 +45,9 @@ for (const lang of LANGS) {
 
     const split = page.getByRole("table", { name: words.split });
     const parts = await rowsOf(split);
-    expect(parts.map(([party]) => party)).toEqual(receipt.split.map(({ party }) => party));
+    const members = receipt.split.filter(({ account }) => !account.startsWith("house_"));
+    expect(parts.map(([party]) => party)).toEqual(expect.arrayContaining(members.map(({ party }) => party)));
+    expect(parts.length).toBe(receipt.split.length);
     expect(parts.map((cells) => units(cells.at(LAST_COLUMN) ?? ""))).toEqual(
       receipt.split.map(({ amount }) => units(amount)),
     );

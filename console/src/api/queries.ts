@@ -1,9 +1,8 @@
 // Every read of the control API as a hook. Keys start with the resource name,
 // so that signing in or out can forget them all at once.
 import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useMemo } from "react";
-import { api, taken } from "./client";
-import type { Catalog } from "./types";
+import { api, Failure, taken } from "./client";
+import type { Health } from "./types";
 
 export const PAGE_LENGTH = 50;
 
@@ -11,10 +10,19 @@ export function useSession() {
   return useQuery({ queryKey: ["session"], queryFn: () => taken(api.GET("/session")), staleTime: 60_000 });
 }
 
+/** A platform that has stopped says so with status 503 and the same body. */
+async function health(): Promise<Health> {
+  const answer = await api.GET("/health").catch(() => null);
+  if (!answer) throw new Failure(0, null);
+  const body: unknown = answer.data ?? answer.error;
+  if (typeof body === "object" && body !== null && "status" in body) return body as Health;
+  throw new Failure(answer.response.status, null);
+}
+
 export function useHealth() {
   return useQuery({
     queryKey: ["health"],
-    queryFn: () => taken(api.GET("/health")),
+    queryFn: health,
     refetchInterval: 5_000,
   });
 }
@@ -103,21 +111,6 @@ export function useStatement(id: string, { from, to }: Period) {
     getNextPageParam: (last) => last.next,
     placeholderData: keepPreviousData,
   });
-}
-
-/** Turns an id of the catalog into its name; a text that is no known id stays as it is. */
-export function useNames(): (id: string) => string {
-  const { data } = useCatalog();
-  const names = useMemo(() => namesOf(data), [data]);
-  return useCallback((id: string) => names.get(id) ?? id, [names]);
-}
-
-function namesOf(catalog: Catalog | undefined): Map<string, string> {
-  const names = new Map<string, string>();
-  for (const list of [catalog?.providers, catalog?.sites, catalog?.models]) {
-    for (const { id, name } of list ?? []) names.set(id, name);
-  }
-  return names;
 }
 
 /** Opens or closes a session and forgets what the other one could see. */

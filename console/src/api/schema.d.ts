@@ -213,6 +213,8 @@ export interface components {
             origin: string;
             position: number;
             durable_position: number;
+            checkpoint_position: number;
+            public_key: string;
             root: string;
             checkpoint: string;
             assets: {
@@ -222,12 +224,13 @@ export interface components {
         };
         Account: {
             id: string;
-            member: string;
+            member: string | null;
+            member_name: string;
             name: string;
             asset: string;
             balance: components["schemas"]["Money"];
             held: components["schemas"]["Money"];
-            available: components["schemas"]["Money"];
+            available: null | components["schemas"]["Money"];
             limit: null | components["schemas"]["Money"];
             standing: string;
         };
@@ -237,8 +240,11 @@ export interface components {
             at: string;
             kind: string;
             reference: string | null;
-            role: string;
+            corrects: number | null;
+            role: string | null;
             counterparty: string;
+            counterparty_account: string;
+            reason: string | null;
             amount: components["schemas"]["Money"];
             balance: components["schemas"]["Money"];
         };
@@ -247,11 +253,12 @@ export interface components {
             next: string | null;
             opening: components["schemas"]["Money"];
             closing: components["schemas"]["Money"];
+            asset: string;
         };
         Site: {
             id: string;
             name: string;
-            provider: string;
+            provider: components["schemas"]["Named"];
             region: string;
             region_zh: string;
             longitude: number;
@@ -260,7 +267,7 @@ export interface components {
             pue: string;
             joules_input: number;
             joules_output: number;
-            badge: components["schemas"]["Badge"];
+            badge: string;
             standing: string;
         };
         Model: {
@@ -272,13 +279,16 @@ export interface components {
             context: number;
             lineage: {
                 model: string;
+                model_name: string;
                 share_ppm: number;
             }[];
             shares: {
                 party: string;
+                account: string;
                 role: string;
                 share_ppm: number;
             }[];
+            standing: string;
         };
         Schedule: {
             id: string;
@@ -294,19 +304,24 @@ export interface components {
         Offer: {
             id: string;
             model: string;
+            model_name: string;
             site: string;
+            site_name: string;
+            upstream_model: string;
             standing: string;
-            max_output: number;
-            max_concurrency: number;
-            tokenizer: string;
-            chat_template: string;
+            open: boolean;
+            output_max: number;
+            concurrency_max: number;
+            tokenizer: string | null;
+            chat_template: string | null;
             schedules: components["schemas"]["Schedule"][];
         };
         Catalog: {
             providers: {
                 id: string;
                 name: string;
-                member: string;
+                member: components["schemas"]["Named"];
+                standing: string;
             }[];
             sites: components["schemas"]["Site"][];
             models: components["schemas"]["Model"][];
@@ -314,8 +329,8 @@ export interface components {
         };
         SplitLine: {
             party: string;
-            /** @enum {string} */
-            role: "site" | "author" | "data_owner" | "fee";
+            account: string;
+            role: string;
             amount: components["schemas"]["Money"];
         };
         BucketLine: {
@@ -333,10 +348,10 @@ export interface components {
             id: string;
             /** Format: date-time */
             at: string;
-            model: string;
-            offer: string;
-            site: string;
-            schedule: string;
+            model: string | null;
+            offer: string | null;
+            site: string | null;
+            schedule: string | null;
             buckets: {
                 [key: string]: number;
             };
@@ -346,14 +361,15 @@ export interface components {
             joules: number;
             position: number;
             leaf: string;
-            model_name: string;
-            site_name: string;
-            region: string;
+            model_name: string | null;
+            site_name: string | null;
+            region: string | null;
+            region_zh: string | null;
+            simulated: boolean;
             consumer: string;
             account: string;
-            key_label: string;
-            /** @enum {string} */
-            endpoint: "chat" | "embeddings";
+            key_label: string | null;
+            endpoint: string | null;
             stream: boolean;
             /** Format: date-time */
             started_at: string;
@@ -364,28 +380,29 @@ export interface components {
                 [key: string]: components["schemas"]["Money"];
             };
             lines: components["schemas"]["BucketLine"][];
-            hold: components["schemas"]["Money"];
-            /** @enum {string} */
-            basis: "own_count" | "provider" | "unverified";
+            hold: null | components["schemas"]["Money"];
+            capped: boolean;
+            basis: string | null;
+            input_basis: string | null;
+            output_basis: string | null;
             reported: {
-                [key: string]: unknown;
+                [key: string]: number;
             } | null;
             dispute: boolean;
-            joules_badge: components["schemas"]["Badge"];
-            power_price: components["schemas"]["Money"];
-            pue: string;
-            energy_cost: components["schemas"]["Money"];
+            joules_badge: string | null;
+            power_price: null | components["schemas"]["Money"];
+            pue: string | null;
+            energy_cost: null | components["schemas"]["Money"];
             attempts: components["schemas"]["Attempt"][];
-            leaf_data?: string;
-            checkpoint_position: number | null;
+            checkpoint_position: number;
         };
         OverviewReceipt: {
             id: string;
             /** Format: date-time */
             at: string;
-            model: string;
-            site: string;
-            consumer: string;
+            model: string | null;
+            site: string | null;
+            consumer: string | null;
             tokens: number;
             total: components["schemas"]["Money"];
             asset: string;
@@ -393,15 +410,16 @@ export interface components {
         };
         OverviewSite: components["schemas"]["Site"] & {
             tokens_per_s: number;
-            joules_per_token: number;
+            joules_per_token: number | null;
             load: number[];
             healthy: boolean;
-            price_output: components["schemas"]["Money"];
+            price_output: null | components["schemas"]["Money"];
         };
         Flow: {
             site: string;
             model: string;
-            consumer: string;
+            model_name: string;
+            consumer: string | null;
             tokens_per_min: number;
         };
         Overview: {

@@ -6,7 +6,6 @@ type Schemas = components["schemas"];
 
 export type Account = Schemas["Account"];
 export type Attempt = Schemas["Attempt"];
-export type Badge = Schemas["Badge"];
 export type BucketLine = Schemas["BucketLine"];
 export type Catalog = Schemas["Catalog"];
 export type Flow = Schemas["Flow"];

@@ -53,9 +53,10 @@ export function setQuery(changes: Record<string, string | null>): void {
   window.dispatchEvent(new Event(MOVED));
 }
 
-/** Only ids of our own shape become part of an API path. */
+/** Only ids of our own shape, or names of house accounts, become part of an API path. */
 export function idFrom(path: string, prefix: string): string | null {
-  return path.startsWith(prefix) && /^[a-z]{3}_[0-9a-f]{32}$/.test(path.slice(prefix.length))
+  return path.startsWith(prefix) &&
+    /^([a-z]{3}_[0-9a-f]{32}|house_[a-z]+_[A-Z0-9]+)$/.test(path.slice(prefix.length))
     ? path.slice(prefix.length)
     : null;
 }

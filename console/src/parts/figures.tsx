@@ -1,14 +1,22 @@
 // The smallest parts: how an amount, a time, an id, a badge and a tag look.
 import { useState } from "react";
-import type { Badge as BadgeCode } from "../api/types";
 import { hrefTo } from "../app/location";
 import { briefMoney, exactMoney, moneyText, parseMoney } from "../format/money";
 import { clock, dayAndClock, dayClockAndZone } from "../format/times";
 import { useText } from "../text/text";
 
+type Amount = string | null | undefined;
+
+/** Where a figure does not apply. */
+export function Nothing() {
+  const { t } = useText();
+  return <span className="quiet">{t("none")}</span>;
+}
+
 /** Every decimal of the asset, the completing zeros in quiet ink. */
-export function Exact({ amount }: { amount: string }) {
+export function Exact({ amount }: { amount: Amount }) {
   const { locale } = useText();
+  if (!amount) return <Nothing />;
   const { value, zeros } = moneyText(parseMoney(amount), locale);
   return (
     <span className="money">
@@ -19,8 +27,9 @@ export function Exact({ amount }: { amount: string }) {
 }
 
 /** A price: exact, without the zeros that say nothing; all of them on hover. */
-export function Price({ amount }: { amount: string }) {
+export function Price({ amount }: { amount: Amount }) {
   const { locale } = useText();
+  if (!amount) return <Nothing />;
   return (
     <span className="money" title={exactMoney(amount, locale)}>
       {briefMoney(amount, locale)}
@@ -62,7 +71,7 @@ export function ReceiptLink({ id, short = true }: { id: string; short?: boolean 
 }
 
 /** How a figure is known. A measured one needs no mark beside others. */
-export function Badge({ of }: { of: BadgeCode }) {
+export function Badge({ of }: { of: string }) {
   const { word } = useText();
   return <span className={`badge badge-${of}`}>{word("badge", of)}</span>;
 }
@@ -80,6 +89,12 @@ export function Standing({ tone, children }: { tone: "good" | "warn" | "bad" | "
       {children}
     </span>
   );
+}
+
+/** A party by name; a house account is no member and has a name in each language. */
+export function Party({ name, account }: { name: string; account: string }) {
+  const { word } = useText();
+  return account.startsWith("house_") ? word("party", name) : name;
 }
 
 export function Copy({ text }: { text: string }) {

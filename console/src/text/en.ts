@@ -96,17 +96,17 @@ export const en = {
   "explain.proof": "Where the proof is",
   "explain.tokens.made":
     "Input and output tokens of settled requests, counted by Sycee itself, over all sites.",
-  "explain.tokens.since": "The last seconds up to {at}; the line shows the last sixty.",
+  "explain.tokens.since": "An average over the last ten seconds, to {at}; the line shows the last sixty.",
   "explain.money.made": "The totals of the receipts that settled, before they are split among the parties.",
-  "explain.money.since": "The last seconds up to {at}.",
+  "explain.money.since": "An average over the last minute, to {at}.",
   "explain.proof.receipts": "Every request has a receipt in the log. The newest is {receipt}.",
   "explain.holds.made":
     "Requests that are running now. For each, its highest possible price is set aside on the consumer's account.",
   "explain.holds.since": "Now, at {at}. A hold ends when its request settles or is released.",
   "explain.holds.proof": "Each hold is an entry in the log; the account shows the amount held.",
   "explain.lag.made":
-    "The time from a decision to the moment its entry is safe on disk. Nothing is answered before that.",
-  "explain.lag.since": "Recent entries up to {at}.",
+    "How long the newest decision has been waiting to be safe on disk. Nothing is answered before it is.",
+  "explain.lag.since": "Now, at {at}.",
   "explain.position.made": "The number of the newest entry in the log. Every change of money is an entry.",
   "explain.position.since": "Since the log began, up to {at}.",
   "explain.proof.log": "`sycee verify` reads the whole log, checks its hash chain and every balance.",
@@ -123,6 +123,7 @@ export const en = {
   "flow.as_picture": "Show as picture",
   "flow.tokens_per_min": "Tokens per minute",
   "flow.others": "others",
+  "flow.unnamed": "other consumers",
   "flow.nothing": "No tokens in the last minute. They will run from here to the right.",
   "flow.empty": "No sites yet",
   "flow.empty.how":
@@ -167,6 +168,7 @@ export const en = {
   "receipt.title": "Receipt",
   "receipt.total": "Paid",
   "receipt.sentence": "{consumer} paid for {tokens} tokens of {model}, served by {site}.",
+  "receipt.sentence.nothing": "{consumer} paid nothing: the request ended without an answer.",
   "receipt.print": "Print",
 
   "facts.at": "Settled",
@@ -189,6 +191,9 @@ export const en = {
   "counted.count": "Count",
   "counted.price": "Price",
   "counted.amount": "Amount",
+  "counted.capped":
+    "The price was above what had been held; only the hold is charged, the rest is the site’s loss.",
+  "counted.nothing": "Nothing was delivered, so nothing is owed. What was held is free again.",
   "counted.fractions": "Fractions of the rows, added before rounding down",
   "counted.total": "Total",
   "basis.own_count":
@@ -209,6 +214,9 @@ export const en = {
 
   "split.title": "Who was paid",
   "split.party": "Party",
+  "party.platform": "Platform",
+  "party.fees": "Fees",
+  "party.outside": "Outside the platform",
   "split.role": "Role",
   "split.share": "Share",
   "split.sum": "Sum of the parts",
@@ -275,14 +283,14 @@ export const en = {
   "proof.chain": "Place in the log",
   "proof.this": "this receipt",
   "proof.between": "… {count} more …",
-  "proof.checkpoint_short": "signed checkpoint",
+  "proof.seal": "Signed checkpoint",
+  "proof.seal.over": "over {entries} entries",
   "proof.position": "Position",
   "proof.checkpoint": "Checkpoint",
-  "proof.covered": "covered by the signed checkpoint at {position}",
+  "proof.covered": "covered by the signed checkpoint over {entries} entries",
   "proof.not_covered": "not yet; the next signed checkpoint will cover it",
   "proof.log": "Log",
   "proof.leaf": "Leaf hash",
-  "proof.leaf_data": "Leaf data",
   "proof.verify": "Whoever holds the data directory can check the whole chain and every balance:",
 
   "accounts.empty": "No accounts yet",
@@ -322,6 +330,8 @@ export const en = {
   "kind.fee": "Fee",
 
   "catalog.find": "Filter",
+  "catalog.open": "open",
+  "catalog.closed": "closed",
   "catalog.context": "Context",
   "catalog.empty": "No offers yet",
   "catalog.none": "No offer matches “{find}”",

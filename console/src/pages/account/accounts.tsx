@@ -46,8 +46,9 @@ export function AccountsPage() {
                   <tr key={account.id}>
                     <th scope="row">
                       <a href={hrefTo(`/accounts/${account.id}`)} data-row-link>
-                        {account.name}
+                        {account.member === null ? word("party", account.name) : account.name}
                       </a>
+                      {account.member !== null && <span className="below">{account.member_name}</span>}
                     </th>
                     <td>
                       <Id value={account.id} short />

@@ -4,7 +4,7 @@ import { API_BASE } from "../../api/client";
 import { type Period, useStatement } from "../../api/queries";
 import { hrefTo, setQuery, usePlace } from "../../app/location";
 import { count } from "../../format/numbers";
-import { Command, Exact, ReceiptLink, Time } from "../../parts/figures";
+import { Command, Exact, Party, ReceiptLink, Time } from "../../parts/figures";
 import { BoneRows, Empty, ProblemNote } from "../../parts/states";
 import { ArrowRows, Scroll } from "../../parts/table";
 import { Say, useText } from "../../text/text";
@@ -100,10 +100,15 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
                     </td>
                     <td>
                       {word("kind", line.kind)}{" "}
-                      {line.reference?.startsWith("req_") && <ReceiptLink id={line.reference} />}
+                      {line.reference?.startsWith("req_") ? (
+                        <ReceiptLink id={line.reference} />
+                      ) : (
+                        <span className="quiet">{line.reference ?? line.reason}</span>
+                      )}
                     </td>
                     <td className="clip from-600">
-                      {line.counterparty} <span className="quiet">{word("role", line.role)}</span>
+                      <Party name={line.counterparty} account={line.counterparty_account} />{" "}
+                      <span className="quiet">{line.role && word("role", line.role)}</span>
                     </td>
                     <td className="num from-900">{count(line.position, locale)}</td>
                     <td className="num">

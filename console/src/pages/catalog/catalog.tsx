@@ -130,8 +130,8 @@ function OfferRow({ row: { offer, model, site, schedule }, asset }: { row: Row; 
       </td>
       <td className="num">{model ? count(model.context, locale) : ""}</td>
       <td>
-        <Standing tone={offer.standing === "active" ? "good" : "warn"}>
-          {word("standing", offer.standing)}
+        <Standing tone={offer.open ? "good" : "warn"}>
+          {t(offer.open ? "catalog.open" : "catalog.closed")}
         </Standing>
       </td>
     </tr>

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import type { Flow } from "../../api/types";
-import { foldOthers, layFlow, OTHERS } from "./flow-layout";
+import { type Flow, foldOthers, layFlow, OTHERS } from "./flow-layout";
 
 const flow = (site: string, model: string, consumer: string, tokens_per_min: number): Flow => ({
   site,

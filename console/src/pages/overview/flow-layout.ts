@@ -3,10 +3,17 @@
 // minute; a ribbon keeps its thickness from site to consumer, so the picture
 // adds up in every column. What does not fit is folded into one "others" bar.
 import { area, curveBumpX } from "d3-shape";
-import type { Flow } from "../../api/types";
 import type { RowBox } from "../../parts/measure";
 
 export type Column = "site" | "model" | "consumer";
+
+/** One direction of the flow; what stands for each end is its label or an id. */
+export interface Flow {
+  site: string;
+  model: string;
+  consumer: string;
+  tokens_per_min: number;
+}
 
 export const OTHERS = "others";
 const KEPT: Record<"model" | "consumer", number> = { model: 7, consumer: 8 };

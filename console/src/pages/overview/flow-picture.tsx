@@ -1,13 +1,12 @@
 // Draws the flow. The cheapest site's tokens wear the accent, all others ink;
 // pointing at a site, a model or a consumer brings out what passes through it.
 import { useMemo, useRef } from "react";
-import { useNames } from "../../api/queries";
-import type { Flow, OverviewSite } from "../../api/types";
+import type { OverviewSite } from "../../api/types";
 import { briefMoney } from "../../format/money";
 import { count, significant } from "../../format/numbers";
 import { type RowBox, useWidth } from "../../parts/measure";
 import { useText } from "../../text/text";
-import { type FlowBar, type FlowRibbon, layFlow, OTHERS } from "./flow-layout";
+import { type Flow, type FlowBar, type FlowRibbon, layFlow, OTHERS } from "./flow-layout";
 import type { Trace } from "./flow-section";
 
 const NARROW_PX = 560;
@@ -149,13 +148,12 @@ function Bar({
   onTrace: (trace: Trace | null) => void;
 }) {
   const { t, locale } = useText();
-  const nameOf = useNames();
   const onLeft = bar.column === "site";
   const x = onLeft ? bar.x - 8 : bar.x + 14;
   const middle = bar.y + bar.height / 2;
-  const name = bar.id === OTHERS ? t("flow.others") : (site?.name ?? nameOf(bar.id));
+  const name = bar.id === OTHERS ? t("flow.others") : (site?.name ?? bar.id);
   const below = site
-    ? `${briefMoney(site.power_price, locale)}/kWh · ${significant(site.joules_per_token, locale)} J`
+    ? `${briefMoney(site.power_price, locale)}/kWh · ${significant(site.joules_per_token ?? site.joules_output, locale)} J`
     : count(bar.tokens, locale);
   return (
     <g

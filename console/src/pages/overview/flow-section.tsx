@@ -38,6 +38,12 @@ export function FlowSection({
   const all = query.get("sites") === "all";
   const shown = all ? sites : mostLoaded(sites, cheapest, SITES_SHOWN);
   const rows = useRowBoxes(table, shown.length);
+  const flows = overview.flows.map(({ site, model_name, consumer, tokens_per_min }) => ({
+    site,
+    model: model_name,
+    consumer: consumer ?? t("flow.unnamed"),
+    tokens_per_min,
+  }));
   const asTable = query.get("flow") === "table";
   const open = sites.find(({ id }) => id === query.get("site"));
 
@@ -77,10 +83,10 @@ export function FlowSection({
           onTrace={setTrace}
         />
         {asTable ? (
-          <FlowTable overview={overview} sites={sites} />
+          <FlowTable flows={flows} sites={sites} />
         ) : (
           <FlowPictureView
-            flows={overview.flows}
+            flows={flows}
             sites={shown}
             rows={wide ? rows : null}
             cheapest={cheapest}

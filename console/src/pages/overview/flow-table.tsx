@@ -1,15 +1,14 @@
 // The same flow in rows, largest first: for those who read rather than look.
-import { useNames } from "../../api/queries";
-import type { Overview, OverviewSite } from "../../api/types";
+import type { OverviewSite } from "../../api/types";
 import { count, percent } from "../../format/numbers";
 import { Scroll } from "../../parts/table";
 import { useText } from "../../text/text";
+import type { Flow } from "./flow-layout";
 
-export function FlowTable({ overview, sites }: { overview: Overview; sites: readonly OverviewSite[] }) {
+export function FlowTable({ flows, sites }: { flows: readonly Flow[]; sites: readonly OverviewSite[] }) {
   const { t, locale } = useText();
-  const nameOf = useNames();
-  const siteName = (id: string) => sites.find((site) => site.id === id)?.name ?? nameOf(id);
-  const flows = [...overview.flows].sort((a, b) => b.tokens_per_min - a.tokens_per_min);
+  const siteName = (id: string) => sites.find((site) => site.id === id)?.name ?? id;
+  const sorted = [...flows].sort((a, b) => b.tokens_per_min - a.tokens_per_min);
   const total = flows.reduce((sum, { tokens_per_min }) => sum + tokens_per_min, 0);
   return (
     <Scroll label={t("flow.title")}>
@@ -29,11 +28,11 @@ export function FlowTable({ overview, sites }: { overview: Overview; sites: read
           </tr>
         </thead>
         <tbody>
-          {flows.map(({ site, model, consumer, tokens_per_min }) => (
+          {sorted.map(({ site, model, consumer, tokens_per_min }) => (
             <tr key={`${site} ${model} ${consumer}`}>
               <td>{siteName(site)}</td>
-              <td>{nameOf(model)}</td>
-              <td>{nameOf(consumer)}</td>
+              <td>{model}</td>
+              <td>{consumer}</td>
               <td className="num">{count(tokens_per_min, locale)}</td>
               <td className="num">{percent((tokens_per_min / total) * 1_000_000, locale)}</td>
             </tr>

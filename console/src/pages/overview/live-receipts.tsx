@@ -1,7 +1,6 @@
 // Receipts as they settle, newest first. Paused, the list stands still for
 // reading while the page goes on counting what came meanwhile.
 import { useEffect, useRef, useState } from "react";
-import { useNames } from "../../api/queries";
 import type { OverviewReceipt } from "../../api/types";
 import { hrefTo } from "../../app/location";
 import { clock } from "../../format/times";
@@ -17,7 +16,6 @@ interface Paused {
 
 export function LiveReceipts({ receipts, asset }: { receipts: OverviewReceipt[]; asset: string }) {
   const { t, locale } = useText();
-  const nameOf = useNames();
   const [paused, setPaused] = useState<Paused | null>(null);
   const meanwhile = useMeanwhile(receipts, paused);
   const shown = paused?.receipts ?? receipts;
@@ -47,17 +45,7 @@ export function LiveReceipts({ receipts, asset }: { receipts: OverviewReceipt[];
           <Command text={firstRequest()} />
         </Empty>
       ) : (
-        <ReceiptTable
-          caption={t("live.title")}
-          asset={asset}
-          marksNew={paused === null}
-          rows={shown.map((receipt) => ({
-            ...receipt,
-            model: nameOf(receipt.model),
-            site: nameOf(receipt.site),
-            consumer: nameOf(receipt.consumer),
-          }))}
-        />
+        <ReceiptTable caption={t("live.title")} asset={asset} marksNew={paused === null} rows={shown} />
       )}
     </section>
   );

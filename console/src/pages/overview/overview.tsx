@@ -51,8 +51,11 @@ function westToEast(sites: readonly OverviewSite[]): OverviewSite[] {
 function cheapestOf(sites: readonly OverviewSite[]): OverviewSite | null {
   let found: OverviewSite | null = null;
   for (const site of sites) {
-    if (!site.healthy) continue;
-    if (!found || compareMoney(parseMoney(site.price_output), parseMoney(found.price_output)) < 0)
+    if (!site.healthy || !site.price_output) continue;
+    if (
+      !found?.price_output ||
+      compareMoney(parseMoney(site.price_output), parseMoney(found.price_output)) < 0
+    )
       found = site;
   }
   return found;

@@ -1,6 +1,5 @@
 // What a site's figures are made of.
 
-import { useNames } from "../../api/queries";
 import type { OverviewSite } from "../../api/types";
 import { hrefTo } from "../../app/location";
 import { significant } from "../../format/numbers";
@@ -9,8 +8,7 @@ import { Badge, Price } from "../../parts/figures";
 import { Say, useText } from "../../text/text";
 
 export function SiteExplanation({ site, asset }: { site: OverviewSite; asset: string }) {
-  const { t, locale } = useText();
-  const nameOf = useNames();
+  const { t, word, locale } = useText();
   return (
     <section aria-label={site.name}>
       <h3 className="explanation-title">{site.name}</h3>
@@ -21,11 +19,11 @@ export function SiteExplanation({ site, asset }: { site: OverviewSite; asset: st
               of="explain.site.made"
               input={significant(site.joules_input, locale)}
               output={significant(site.joules_output, locale)}
-              pue={site.pue}
+              pue={<Price amount={site.pue} />}
               power={<Price amount={site.power_price} />}
               asset={asset}
             />{" "}
-            <Badge of={site.badge} /> {t(`badge.${site.badge}.meaning`)}
+            <Badge of={site.badge} /> {word("badge", `${site.badge}.meaning`)}
             {site.simulated && <> {t("site.simulated.meaning")}</>}
           </>
         }
@@ -33,7 +31,7 @@ export function SiteExplanation({ site, asset }: { site: OverviewSite; asset: st
         proof={
           <Say
             of="explain.site.proof"
-            provider={nameOf(site.provider)}
+            provider={site.provider.name}
             catalog={
               <a href={hrefTo(`/catalog?find=${encodeURIComponent(site.name)}`)}>{t("nav.catalog")}</a>
             }

@@ -4,7 +4,7 @@ import type { Ref } from "react";
 import type { OverviewSite } from "../../api/types";
 import { setQuery } from "../../app/location";
 import { rate, significant } from "../../format/numbers";
-import { Badge, Price, Simulated, Standing } from "../../parts/figures";
+import { Badge, Nothing, Price, Simulated, Standing } from "../../parts/figures";
 import { Sparkline } from "../../parts/sparkline";
 import { useText } from "../../text/text";
 import type { Trace } from "./flow-section";
@@ -115,8 +115,14 @@ function SiteRow({
         <Badge of={site.badge} />
       </td>
       <td className="num">
-        {significant(site.joules_per_token, locale)}
-        <Badge of={site.badge} />
+        {site.joules_per_token ? (
+          <>
+            {significant(site.joules_per_token, locale)}
+            <Badge of={site.badge} />
+          </>
+        ) : (
+          <Nothing />
+        )}
       </td>
       <td className="num">
         <Price amount={site.price_output} />

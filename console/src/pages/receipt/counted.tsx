@@ -13,7 +13,9 @@ export function CountedSection({ receipt }: { receipt: Receipt }) {
   return (
     <section>
       <h2>{t("counted.title")}</h2>
-      <p className="section-text">{t(`basis.${receipt.basis}`)}</p>
+      <p className="section-text">
+        {receipt.basis && word("basis", receipt.basis)} {receipt.capped && t("counted.capped")}
+      </p>
       <Scroll label={t("counted.title")}>
         <table className="statement">
           <caption className="unseen">{t("counted.title")}</caption>

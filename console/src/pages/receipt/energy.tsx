@@ -18,10 +18,11 @@ export function EnergySection({ receipt }: { receipt: Receipt }) {
       <h2>{t("energy.title")}</h2>
       <dl className="sum-line">
         <Term label={t("energy.joules")} unit={t("unit.joules")}>
-          {significant(receipt.joules, locale, 5)} <Badge of={receipt.joules_badge} />
+          {significant(receipt.joules, locale, 5)}{" "}
+          {receipt.joules_badge && <Badge of={receipt.joules_badge} />}
         </Term>
         <Term operator="×" label={t("energy.pue")} unit={t("unit.pue")}>
-          {receipt.pue} {declared && <Badge of={declared} />}
+          <Price amount={receipt.pue} /> {declared && <Badge of={declared} />}
         </Term>
         <Term operator="×" label={t("energy.power")} unit={t("unit.per_kwh", { asset: receipt.asset })}>
           <Price amount={receipt.power_price} /> {declared && <Badge of={declared} />}

@@ -3,13 +3,12 @@ import { Fragment, type ReactNode } from "react";
 import { useCatalog } from "../../api/queries";
 import type { Receipt } from "../../api/types";
 import { hrefTo } from "../../app/location";
-import { Exact, Id, Simulated, Time } from "../../parts/figures";
+import { Exact, Id, Nothing, Simulated, Time } from "../../parts/figures";
 import { Say, type TextKey, useText } from "../../text/text";
 
 export function FactsSection({ receipt }: { receipt: Receipt }) {
   const { t, word, lang } = useText();
   const { data: catalog } = useCatalog();
-  const site = catalog?.sites.find(({ id }) => id === receipt.site);
   const schedule = catalog?.offers
     .flatMap(({ schedules }) => schedules)
     .find(({ id }) => id === receipt.schedule);
@@ -23,41 +22,48 @@ export function FactsSection({ receipt }: { receipt: Receipt }) {
         <a href={hrefTo(`/accounts/${receipt.account}`)}>
           <Id value={receipt.account} short />
         </a>{" "}
-        <span className="quiet">{t("facts.key", { label: receipt.key_label })}</span>
+        {receipt.key_label && <span className="quiet">{t("facts.key", { label: receipt.key_label })}</span>}
       </Fragment>,
     ],
     ["facts.model", receipt.model_name],
     [
       "facts.site",
-      <Fragment key="site">
-        {receipt.site_name} {site?.simulated && <Simulated />}{" "}
-        <span className="quiet">{lang === "zh" && site ? site.region_zh : receipt.region}</span>
-      </Fragment>,
+      receipt.site_name && (
+        <Fragment key="site">
+          {receipt.site_name} {receipt.simulated && <Simulated />}{" "}
+          <span className="quiet">{lang === "zh" ? receipt.region_zh : receipt.region}</span>
+        </Fragment>
+      ),
     ],
     [
       "facts.schedule",
-      <Fragment key="schedule">
-        <Id value={receipt.schedule} short />{" "}
-        {schedule && (
-          <span className="quiet">
-            <Say of="facts.schedule.from" at={<Time at={schedule.from} />} />
-          </span>
-        )}
-      </Fragment>,
+      receipt.schedule && (
+        <Fragment key="schedule">
+          <Id value={receipt.schedule} short />{" "}
+          {schedule && (
+            <span className="quiet">
+              <Say of="facts.schedule.from" at={<Time at={schedule.from} />} />
+            </span>
+          )}
+        </Fragment>
+      ),
     ],
     [
       "facts.endpoint",
-      t("facts.request", {
-        endpoint: word("endpoint", receipt.endpoint),
-        way: t(receipt.stream ? "facts.streamed" : "facts.whole"),
-      }),
+      receipt.endpoint &&
+        t("facts.request", {
+          endpoint: word("endpoint", receipt.endpoint),
+          way: t(receipt.stream ? "facts.streamed" : "facts.whole"),
+        }),
     ],
     ["facts.finish", word("finish", receipt.finish)],
     [
       "facts.hold",
-      <Fragment key="hold">
-        <Exact amount={receipt.hold} /> {receipt.asset}
-      </Fragment>,
+      receipt.hold && (
+        <Fragment key="hold">
+          <Exact amount={receipt.hold} /> {receipt.asset}
+        </Fragment>
+      ),
     ],
   ];
   return (
@@ -65,7 +71,7 @@ export function FactsSection({ receipt }: { receipt: Receipt }) {
       {facts.map(([label, value]) => (
         <div key={label}>
           <dt>{t(label)}</dt>
-          <dd>{value}</dd>
+          <dd>{value || <Nothing />}</dd>
         </div>
       ))}
     </dl>

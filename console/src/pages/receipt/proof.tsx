@@ -9,13 +9,14 @@ import { useText } from "../../text/text";
 export function ProofSection({ receipt }: { receipt: Receipt }) {
   const { t, locale } = useText();
   const { data: log } = useLog();
-  const checkpoint = receipt.checkpoint_position;
-  const covered = checkpoint !== null && checkpoint >= receipt.position;
+  // A checkpoint covers so many entries from the first, which has position zero.
+  const entries = receipt.checkpoint_position;
+  const covered = receipt.position < entries;
   return (
     <section className="proof">
       <h2>{t("proof.title")}</h2>
       <p className="section-text">{t("proof.text")}</p>
-      <Chain position={receipt.position} checkpoint={covered ? checkpoint : null} />
+      <Chain position={receipt.position} entries={covered ? entries : null} />
       <dl className="facts">
         <div>
           <dt>{t("proof.position")}</dt>
@@ -25,7 +26,7 @@ export function ProofSection({ receipt }: { receipt: Receipt }) {
           <dt>{t("proof.checkpoint")}</dt>
           <dd>
             {covered ? (
-              <Standing tone="good">{t("proof.covered", { position: count(checkpoint, locale) })}</Standing>
+              <Standing tone="good">{t("proof.covered", { entries: count(entries, locale) })}</Standing>
             ) : (
               <Standing tone="quiet">{t("proof.not_covered")}</Standing>
             )}
@@ -45,14 +46,6 @@ export function ProofSection({ receipt }: { receipt: Receipt }) {
             <Id value={receipt.leaf} /> <Copy text={receipt.leaf} />
           </dd>
         </div>
-        {receipt.leaf_data && (
-          <div className="fact-wide">
-            <dt>{t("proof.leaf_data")}</dt>
-            <dd>
-              <Id value={receipt.leaf_data} /> <Copy text={receipt.leaf_data} />
-            </dd>
-          </div>
-        )}
       </dl>
       <p className="section-text">{t("proof.verify")}</p>
       <Command text="sycee verify DIR" />
@@ -60,37 +53,32 @@ export function ProofSection({ receipt }: { receipt: Receipt }) {
   );
 }
 
-/** The log as a line of entries; this receipt's entry and the checkpoint over it. */
-function Chain({ position, checkpoint }: { position: number; checkpoint: number | null }) {
+/** The log as a line of entries; this receipt's entry, and the checkpoint that seals all up to its last. */
+function Chain({ position, entries }: { position: number; entries: number | null }) {
   const { t, locale } = useText();
-  const first = position - 2;
-  const between = checkpoint === null ? 0 : checkpoint - position;
+  const before = [position - 2, position - 1].filter((at) => at >= 0);
+  const after = entries === null ? 0 : entries - 1 - position;
   return (
     <ol className="chain" aria-label={t("proof.chain")}>
-      <li className="chain-more">…</li>
-      {[first, first + 1]
-        .filter((at) => at >= 0)
-        .map((at) => (
-          <li key={at} className="chain-entry">
-            {count(at, locale)}
-          </li>
-        ))}
+      {position > 2 && <li className="chain-more">…</li>}
+      {before.map((at) => (
+        <li key={at} className="chain-entry">
+          {count(at, locale)}
+        </li>
+      ))}
       <li className="chain-entry chain-this">
         {count(position, locale)}
         <span>{t("proof.this")}</span>
       </li>
-      {between > 1 && (
-        <li className="chain-more">
-          {t("proof.between", { n: between - 1, count: count(between - 1, locale) })}
-        </li>
-      )}
-      {checkpoint !== null && between > 0 && (
+      {after > 0 && <li className="chain-more">{t("proof.between", { count: count(after, locale) })}</li>}
+      {entries === null ? (
+        <li className="chain-more">…</li>
+      ) : (
         <li className="chain-entry chain-checkpoint">
-          {count(checkpoint, locale)}
-          <span>{t("proof.checkpoint_short")}</span>
+          {t("proof.seal")}
+          <span>{t("proof.seal.over", { entries: count(entries, locale) })}</span>
         </li>
       )}
-      {checkpoint === null && <li className="chain-more">…</li>}
     </ol>
   );
 }

@@ -9,9 +9,9 @@ import { useText } from "../../text/text";
 export interface ReceiptRow {
   id: string;
   at: string;
-  consumer: string;
-  model: string;
-  site: string;
+  consumer?: string | null;
+  model?: string | null;
+  site?: string | null;
   finish: string;
   tokens: number;
   total: string;
@@ -76,7 +76,7 @@ export function ReceiptTable({
                 <Id value={row.id} short />
               </a>
             </td>
-            <td className="from-900 clip">{row.consumer}</td>
+            <td className="from-900 clip">{row.consumer ?? t("flow.unnamed")}</td>
             <td className="from-600 clip">{row.model}</td>
             <td className="from-600 clip">{row.site}</td>
             <td className="from-900 quiet">{word("finish", row.finish)}</td>

@@ -28,9 +28,18 @@ export function ReceiptPage({ id }: { id: string }) {
       <Head receipt={data} />
       <FactsSection receipt={data} />
       {data.dispute && <DisputeSection receipt={data} />}
-      <CountedSection receipt={data} />
-      <SplitSection receipt={data} />
-      <EnergySection receipt={data} />
+      {data.lines.length > 0 ? (
+        <>
+          <CountedSection receipt={data} />
+          <SplitSection receipt={data} />
+          <EnergySection receipt={data} />
+        </>
+      ) : (
+        <section>
+          <h2>{t("counted.title")}</h2>
+          <p className="section-text">{t("counted.nothing")}</p>
+        </section>
+      )}
       <TimelineSection receipt={data} />
       <ProofSection receipt={data} />
     </article>
@@ -55,13 +64,17 @@ function Head({ receipt }: { receipt: Receipt }) {
         </span>
       </p>
       <p className="receipt-sentence">
-        <Say
-          of="receipt.sentence"
-          consumer={<strong>{receipt.consumer}</strong>}
-          tokens={<strong>{count(tokens, locale)}</strong>}
-          model={<strong>{receipt.model_name}</strong>}
-          site={<strong>{receipt.site_name}</strong>}
-        />
+        {receipt.model_name ? (
+          <Say
+            of="receipt.sentence"
+            consumer={<strong>{receipt.consumer}</strong>}
+            tokens={<strong>{count(tokens, locale)}</strong>}
+            model={<strong>{receipt.model_name}</strong>}
+            site={<strong>{receipt.site_name}</strong>}
+          />
+        ) : (
+          <Say of="receipt.sentence.nothing" consumer={<strong>{receipt.consumer}</strong>} />
+        )}
       </p>
       <button type="button" className="button no-print" onClick={() => window.print()}>
         {t("receipt.print")}

@@ -3,7 +3,7 @@
 import type { Receipt, SplitLine } from "../../api/types";
 import { addMoney, compareMoney, moneyString, parseMoney, sharePpm } from "../../format/money";
 import { percent } from "../../format/numbers";
-import { Exact, Standing } from "../../parts/figures";
+import { Exact, Party, Standing } from "../../parts/figures";
 import { Scroll } from "../../parts/table";
 import { useText } from "../../text/text";
 
@@ -34,11 +34,11 @@ export function SplitSection({ receipt }: { receipt: Receipt }) {
             </tr>
           </thead>
           <tbody>
-            {shares.map(({ party, role, amount, ppm }) => (
+            {shares.map(({ party, account, role, amount, ppm }) => (
               <tr key={`${party} ${role}`}>
                 <th scope="row">
                   <span className={`swatch share-${role}`} aria-hidden="true" />
-                  {party}
+                  <Party name={party} account={account} />
                 </th>
                 <td>{word("role", role)}</td>
                 <td className="num">{percent(ppm, locale, 2)}</td>

@@ -1,7 +1,6 @@
 // What happened between request and settlement, drawn to scale, and as rows.
 import { scaleLinear } from "d3-scale";
 import { useRef } from "react";
-import { useNames } from "../../api/queries";
 import type { Attempt, Receipt } from "../../api/types";
 import { duration } from "../../format/times";
 import { Time } from "../../parts/figures";
@@ -14,7 +13,6 @@ const TOP = 20;
 
 export function TimelineSection({ receipt }: { receipt: Receipt }) {
   const { t, word, locale } = useText();
-  const nameOf = useNames();
   const shown = (ms: number) => {
     const { value, unit } = duration(ms, locale);
     return `${value} ${t(`unit.${unit}`)}`;
@@ -46,12 +44,12 @@ export function TimelineSection({ receipt }: { receipt: Receipt }) {
             {receipt.attempts.map(({ site, outcome, ms }, at) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: the attempts of a receipt never change
               <tr key={at}>
-                <th scope="row">{t("timeline.attempt", { n: at + 1, site: nameOf(site) })}</th>
+                <th scope="row">{t("timeline.attempt", { n: at + 1, site })}</th>
                 <td>{word("outcome", outcome)}</td>
                 <td className="num">{shown(ms)}</td>
               </tr>
             ))}
-            {receipt.first_token_ms !== null && (
+            {receipt.first_token_ms != null && (
               <tr>
                 <th scope="row">{t("timeline.first_token")}</th>
                 <td>{t("timeline.after_start")}</td>
@@ -116,7 +114,7 @@ function Drawing({ receipt }: { receipt: Receipt }) {
               height={ROW - 8}
             />
           ))}
-          {receipt.first_token_ms !== null && (
+          {receipt.first_token_ms != null && (
             <g>
               <line
                 className="timeline-mark"
