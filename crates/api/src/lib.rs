@@ -128,3 +128,6 @@ pub fn router(node: Handle, options: Options) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
 }
+
+#[cfg(test)]
+mod tests;
