@@ -1,6 +1,7 @@
 """401, 402, 404 and 429 as the official client raises them; none of them moves money or reaches a provider."""
 
 import concurrent.futures
+import re
 
 import openai
 import pytest
@@ -51,10 +52,13 @@ def test_402_for_one_request_above_the_whole_balance_names_what_would_fit(sycee)
     with pytest.raises(openai.APIStatusError) as refused:
         ask(consumer, max_tokens=LARGE)
     assert refused.value.status_code == 402
-    fits = [int(word) for word in refused.value.message.replace(",", "").replace(".", " ").split() if word.isdigit() and int(word) < LARGE]
-    assert fits, f"no max_tokens named in: {refused.value.message}"
+    message = refused.value.body["message"]
+    assert "max_tokens" in message
+    [fits] = [int(number) for number in re.findall(r"\d+", message)]
     check_nothing(consumer, before)
-    raw = ask(consumer, max_tokens=max(fits))
+    with pytest.raises(openai.APIStatusError):
+        ask(consumer, max_tokens=fits + 1)
+    raw = ask(consumer, max_tokens=fits)
     raw.parse()
     check_settled(consumer, before, receipt_of(raw))
 

@@ -44,7 +44,7 @@ CASES = {
 UNBELIEVABLE = {
     "no usage at all": plain(None),
     "no usage in a stream": events([*SPOKEN, FINISH]),
-    "negative": plain({"prompt_tokens": -5, "completion_tokens": 20}),
+    "negative": plain({"prompt_tokens": -5, "completion_tokens": -20}),
     "no number of 64 bits": plain(usage(2**64 + 9, 2**64 + 4)),
     "words for numbers": plain({"prompt_tokens": "many", "completion_tokens": "more"}),
     "fractions": plain({"prompt_tokens": 9.5, "completion_tokens": 4.5}),

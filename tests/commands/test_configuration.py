@@ -73,7 +73,7 @@ def test_a_dry_run_shows_the_difference_and_applies_nothing(deployed):
     good, before = deployed.catalog_file.read_text(), deployed.catalog()
     deployed.catalog_file.write_text(good.replace('output = "8"', 'output = "9"', 1))
     said = deployed.apply("--dry-run")
-    assert "offer" in said and "8.000000000" in said and "9.000000000" in said, said
+    assert "schedule scripted-chat" in said and "8.000000000" in said and "9.000000000" in said, said
     assert deployed.catalog() == before
     deployed.apply()
     prices = [schedule["prices"]["output_visible"] for offer in deployed.catalog()["offers"] for schedule in offer["schedules"]]

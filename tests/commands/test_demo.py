@@ -91,7 +91,8 @@ def test_verify_names_the_place_of_a_flipped_byte(tmp_path):
     sound = running.verify()
     segment = max((path for path in running.data.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     data = bytearray(segment.read_bytes())
-    data[4096 + 200] ^= 1
+    written = len(data.rstrip(b"\0"))
+    data[written * 3 // 4] ^= 1
     segment.write_bytes(data)
     done = subprocess.run([binary(), "verify", str(running.data), "--json"], capture_output=True, text=True, timeout=60)
     found = json.loads(done.stdout)
