@@ -3,9 +3,9 @@
 //! ```text
 //! sycee.example/log
 //! 42
-//! qINS1GRFhWHwdkUeqLEoP4yEMkTBBzxBkGwGQlVlVcs=
+//! CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=
 //!
-//! — sycee.example/log Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+//! — sycee.example/log +dOhBpQ8L3kKCOxe677zE0DpNrR9Y39iNMllGjw4uzeBqyEFqypprZiJja11a5BK5SKJBUQ4cOYTpVl3rX9xp3oOWAU=
 //! ```
 //!
 //! Whoever keeps one can tell later whether the log was rolled back or rewritten.
@@ -102,6 +102,15 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         Checkpoint { origin: String::from("sycee.example/log"), size: 42, root: [9; 32] }
+    }
+
+    #[test]
+    fn the_example_above_is_real() {
+        let lines = include_str!("checkpoint.rs").lines();
+        let example = lines.skip_while(|line| *line != "//! ```text").skip(1);
+        let example: Vec<_> =
+            example.take_while(|line| *line != "//! ```").map(|line| line[3..].trim()).collect();
+        assert_eq!(example.join("\n") + "\n", checkpoint().sign(&signer()).unwrap());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A leaf shows where an entry stands, when and of what kind it is, and a commitment to its bytes, nothing
 //! else. The commitment is salted, so that nobody can guess an entry of few possible values and check. The salt
-//! is the start of the ChaCha20 keystream (RFC 8439, nonce zero) under the entry's salt key; whoever is shown
+//! is the start of the `ChaCha20` keystream (RFC 8439, nonce zero) under the entry's salt key; whoever is shown
 //! an entry is shown its salt, never the key.
 //!
 //! Leaf data, little-endian, 50 bytes: version (1), kind (1), position (8), at (8), commitment (32).

@@ -39,9 +39,6 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,
-    segment_bytes: u64,
-    /// A segment that is ready to be used.
-    spare: Option<Arc<dyn DiskFile>>,
     buffer: Vec<u8>,
     #[expect(dead_code, reason = "held for its drop, which lets others open the log")]
     lock: Box<dyn DiskLock>,
@@ -53,6 +50,9 @@ pub(crate) struct Shared {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
     mark: Mark,
+    segment_bytes: u64,
+    /// A segment that is ready to be used. Held while one is made, so that whoever needs it waits for it.
+    spare: Mutex<Option<Arc<dyn DiskFile>>>,
     state: Mutex<State>,
 }
 
@@ -119,14 +119,15 @@ impl Log {
             index: recovered.index,
             offset: recovered.offset,
         };
-        let shared = Shared { disk, directory: directory.to_path_buf(), mark, state: Mutex::new(state) };
-        let log = Self {
-            shared: Arc::new(shared),
+        let shared = Shared {
+            disk,
+            directory: directory.to_path_buf(),
+            mark,
             segment_bytes: options.segment_bytes,
-            spare: None,
-            buffer: Vec::new(),
-            lock,
+            spare: Mutex::new(None),
+            state: Mutex::new(state),
         };
+        let log = Self { shared: Arc::new(shared), buffer: Vec::new(), lock };
         Ok((log, recovered.recovery))
     }
 
@@ -162,7 +163,7 @@ impl Log {
         self.shared.sync()
     }
 
-    /// A handle that syncs from another thread.
+    /// A handle that syncs, and makes segments ready, from other threads.
     pub fn syncer(&self) -> Syncer {
         Syncer { shared: Arc::clone(&self.shared) }
     }
@@ -170,17 +171,6 @@ impl Log {
     /// A handle that reads durable frames from another thread.
     pub fn source(&self) -> FrameSource {
         FrameSource::new(Arc::clone(&self.shared))
-    }
-
-    /// Makes the next segment ready ahead of time, so that no append has to. Cheap if it is ready.
-    pub fn prepare(&mut self) -> Result<()> {
-        self.shared.check("prepare a segment")?;
-        if self.spare.is_none() {
-            let Shared { disk, directory, .. } = &*self.shared;
-            let made = segment::prepare(&**disk, directory, self.segment_bytes);
-            self.spare = Some(self.shared.guard(made)?);
-        }
-        Ok(())
     }
 
     fn check_append(&self, expected: u64, draft: &Draft) -> Result<Head> {
@@ -198,7 +188,7 @@ impl Log {
             return Err(Error::new(ErrorKind::Invalid, format!("{}, which has no entries", context())));
         }
         let bytes = (frame::blocks_of(draft.payload.len()) * BLOCK_BYTES) as u64;
-        let limit = FRAME_BYTES_MAX.min(self.segment_bytes - BLOCK_BYTES as u64);
+        let limit = FRAME_BYTES_MAX.min(self.shared.segment_bytes - BLOCK_BYTES as u64);
         if bytes > limit {
             return Err(Error::new(ErrorKind::TooLarge { bytes, limit }, context()));
         }
@@ -225,10 +215,12 @@ impl Log {
     /// Frames of two segments are never under way together, so that only the last can end torn.
     fn start_segment(&mut self, first: u64) -> Result<()> {
         self.shared.sync_to(SyncPoint::SegmentEnd)?;
-        self.prepare()?;
-        let spare = self.spare.take().expect("just prepared");
-        let Shared { disk, directory, .. } = &*self.shared;
-        let adopted = segment::adopt(&**disk, directory, first, self.segment_bytes, spare);
+        let Shared { disk, directory, segment_bytes, .. } = &*self.shared;
+        let adopted = (|| {
+            let mut spare = self.shared.prepared()?;
+            let file = spare.take().expect("prepared just now, and the lock was held since");
+            segment::adopt(&**disk, directory, first, *segment_bytes, file)
+        })();
         let segment = self.shared.guard(adopted)?;
         let mut state = self.shared.state();
         state.segments.push(Arc::new(segment));
@@ -237,7 +229,7 @@ impl Log {
     }
 }
 
-/// Makes appended frames durable, from any thread. See [`Log::syncer`].
+/// What can be done beside the appending thread. See [`Log::syncer`].
 #[derive(Debug, Clone)]
 pub struct Syncer {
     shared: Arc<Shared>,
@@ -247,6 +239,14 @@ impl Syncer {
     /// As [`Log::sync`]; covers at least what was appended before the call.
     pub fn sync(&self) -> Result<Head> {
         self.shared.sync()
+    }
+
+    /// Makes the next segment ready ahead of time, so that no append has to. Returns at once if it is ready.
+    /// If this fails, the log can still be used as long as its segment lasts.
+    pub fn prepare(&self) -> Result<()> {
+        self.shared.check("prepare a segment")?;
+        drop(self.shared.prepared()?);
+        Ok(())
     }
 }
 
@@ -294,6 +294,15 @@ impl Shared {
             state.durable = target;
         }
         Ok(state.durable)
+    }
+
+    /// The spare segment, which is there.
+    fn prepared(&self) -> Result<MutexGuard<'_, Option<Arc<dyn DiskFile>>>> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.is_none() {
+            *spare = Some(segment::prepare(&*self.disk, &self.directory, self.segment_bytes)?);
+        }
+        Ok(spare)
     }
 
     /// Fails if anything has failed before.

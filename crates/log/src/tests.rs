@@ -1,5 +1,10 @@
 //! Tests of the whole log, on a simulated disk and on a real one.
 
 mod basics;
+mod codec;
 mod crash;
+mod damage;
 mod harness;
+mod real;
+mod snapshots;
+mod tail;

@@ -260,13 +260,13 @@ fn judge(segment: &Segment, offset: u64, head: &Head, cause: Cause) -> Result<En
                 Block::Intact(stamp) => Some(stamp),
             };
             if let Some(stamp) = stamp {
-                let known = match stamp.number.checked_sub(head.number) {
+                let fits = match stamp.number.checked_sub(head.number) {
                     Some(0) => first.note(at, stamp),
                     Some(1) => second.note(at, stamp),
-                    Some(_) | None => false,
+                    Some(_) | None => return Err(segment.damage(at, head, Cause::BytesAfterEnd)),
                 };
-                if !known {
-                    return Err(segment.damage(at, head, Cause::BytesAfterEnd));
+                if !fits {
+                    return Err(segment.damage(at, head, Cause::BlockMisplaced));
                 }
                 until = Some(at + BLOCK_BYTES as u64);
             }
@@ -279,10 +279,10 @@ fn judge(segment: &Segment, offset: u64, head: &Head, cause: Cause) -> Result<En
         (_, 0) => first.start == offset,
         (_, _) => first.start == offset && second.start == first.end(),
     };
-    let fit = first.end().max(second.end()) <= segment.length;
+    let inside = first.end().max(second.end()) <= segment.length;
     // All blocks of the frame are there and it still was not accepted: that is no torn write.
     let whole = first.seen > 0 && first.seen == first.blocks;
-    if !placed || !fit || whole {
+    if !placed || !inside || whole {
         return Err(segment.damage(offset, head, cause));
     }
     Ok(End::Torn { until })

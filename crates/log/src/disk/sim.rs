@@ -167,6 +167,12 @@ impl SimDisk {
         Ok(())
     }
 
+    /// The bytes of a file, as the process would see them.
+    pub fn content(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let world = self.world();
+        Ok(world.image.content(world.image.file(path)?))
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -50,7 +50,7 @@ pub(super) fn draft(number: u64, bytes: usize) -> Draft {
 
 /// Sizes from less than one block to four, so that frames end at and between all sorts of places.
 pub(super) fn size(number: u64) -> usize {
-    [10, 9_000, 3_900, 13_000, 3_877, 1, 4_100][usize::try_from(number % 7).unwrap()]
+    [10, 9_000, 3_870, 13_000, 3_877, 1, 4_100][usize::try_from(number % 7).unwrap()]
 }
 
 pub(super) fn append(log: &mut Log) -> Result<u64> {
