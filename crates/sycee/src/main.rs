@@ -12,6 +12,7 @@ macro_rules! say {
 
 mod apply;
 mod books;
+mod calc;
 
 mod cli;
 mod config;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         cli::Command::Verify(arguments) => books::verify(arguments),
         cli::Command::Backup(arguments) => books::backup(arguments),
         cli::Command::Restore(arguments) => books::restore(arguments),
-        cli::Command::Calc(_) => unreachable!(),
+        cli::Command::Calc(arguments) => calc::run(&arguments.kind, &arguments.file),
         cli::Command::Provider(arguments) => provider::run(arguments),
     };
     done.unwrap_or_else(|error| {
