@@ -72,25 +72,26 @@ enum Found {
 
 impl Walk {
     pub(crate) fn new(disk: Arc<dyn Disk>, directory: PathBuf, access: Access) -> Result<Self> {
-        let firsts = segment::list(&*disk, &directory)?;
-        if firsts.is_empty() {
-            return Err(Error::new(ErrorKind::NotFound, format!("find a log in {}", directory.display())));
-        }
-        let promised = mark::read(&*disk, &directory)?;
-        Ok(Self {
+        let mut walk = Self {
             disk,
             directory,
             access,
-            firsts,
+            firsts: Vec::new(),
             segments: Vec::new(),
             head: Head::default(),
             offset: 0,
-            promised,
+            promised: None,
             scratch: Vec::new(),
-        })
+        };
+        walk.refresh()?;
+        if walk.firsts.is_empty() {
+            let context = format!("find a log in {}", walk.directory.display());
+            return Err(Error::new(ErrorKind::NotFound, context));
+        }
+        Ok(walk)
     }
 
-    /// Looks again at what a running log changes: its segments and its mark.
+    /// Looks at what a running log changes: its segments and its mark.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         // The mark first: the frames it promises are in segments that were there by then.
         self.promised = mark::read(&*self.disk, &self.directory)?;
