@@ -8,6 +8,8 @@ pub mod flow;
 mod gateway;
 pub mod health;
 mod joins;
+#[cfg(test)]
+mod market;
 mod marks;
 mod metrics;
 mod models;

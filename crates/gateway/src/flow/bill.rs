@@ -77,7 +77,7 @@ impl Flow {
         let report = self.report(&weighing);
         let held = self.held.as_ref().expect("an answer comes after its hold");
         let output = match self.order.endpoint {
-            Endpoint::Chat => answer.own(held.output_max),
+            Endpoint::Chat => at_most(answer, held.output_max).own(held.output_max),
             Endpoint::Embeddings => Own::Verified { tokens: 0, reasoning: 0 },
         };
         let bill = resolve(&report, prompt.own(held.input_max), output);
@@ -126,6 +126,12 @@ impl Flow {
                 .map(|at| u32::try_from(milliseconds(self.order.started, at)).unwrap_or(u32::MAX)),
         }
     }
+}
+
+/// What a site makes beyond the most that it was told is not paid for.
+fn at_most(counted: Counted, most: u64) -> Counted {
+    let tokens = counted.tokens.min(most);
+    Counted { tokens, reasoning: counted.reasoning.min(tokens), ..counted }
 }
 
 fn measure(basis: Basis) -> Measure {

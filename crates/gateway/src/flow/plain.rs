@@ -34,10 +34,8 @@ impl Flow {
             Endpoint::Chat => finishes.first().map_or(Finish::Other, |(_, reason)| finish_of(reason)),
             Endpoint::Embeddings => Finish::Stop,
         };
-        let stopped = |index| {
-            finishes.iter().any(|(choice, reason)| *choice == index && finish_of(reason) == Finish::Stop)
-        };
-        let choices = tally.into_choices(stopped);
+        let ended = finishes.iter().filter(|(_, reason)| finish_of(reason) == Finish::Stop);
+        let choices = tally.into_choices(ended.map(|(index, _)| *index));
         let usages = chunk.usage.clone().into_iter().collect();
         let ending = Ending::Plain(chunk);
         let weighing =

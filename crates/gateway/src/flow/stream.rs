@@ -454,11 +454,8 @@ impl Flow {
             Some(Ended::Broken(problem)) => (Finish::UpstreamError, Ending::Broken(problem), false),
             Some(Ended::ClientLeft) | None => (Finish::Cancelled, Ending::Gone, false),
         };
-        let choices = if is_complete {
-            tally.into_choices(|index| finishes.get(&index).is_some_and(|it| finish_of(it) == Finish::Stop))
-        } else {
-            tally.into_choices(|_| false)
-        };
+        let ended = finishes.iter().filter(|(_, reason)| is_complete && finish_of(reason) == Finish::Stop);
+        let choices = tally.into_choices(ended.map(|(index, _)| *index));
         let usages = if is_complete { usages.into() } else { Vec::new() };
         let weighing = Weighing { candidate, microjoules, finish, is_complete, usages, ending, answer: None };
         self.start_weighing(weighing, choices, out);

@@ -38,10 +38,10 @@ impl Tally {
         sums.fold((0, 0), |(all, reasoning), (more, of_it)| (all + more, reasoning + of_it))
     }
 
-    /// What to count for the bill, with the choices that ended by themselves.
-    pub(crate) fn into_choices(mut self, stopped: impl Fn(u32) -> bool) -> Vec<Delivered> {
-        for (index, choice) in &mut self.choices {
-            choice.stopped = stopped(*index);
+    /// What to count for the bill. A choice that ended by itself has its end, even if it said nothing.
+    pub(crate) fn into_choices(mut self, ended: impl Iterator<Item = u32>) -> Vec<Delivered> {
+        for index in ended {
+            self.choices.entry(index.min(CHOICES_MAX)).or_default().stopped = true;
         }
         self.choices.into_values().collect()
     }

@@ -11,29 +11,22 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use sycee_core::buckets::Buckets;
-use sycee_core::catalog::{self, Basis, Kind, Model, OfferTerms, Schedule, SiteFacts};
+use sycee_core::Outcome;
 use sycee_core::entry::{Command, Submission};
 use sycee_core::genesis::AssetDefinition;
-use sycee_core::ids::{
-    AccountId, Amount, Asset, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, RequestId, ScheduleId,
-    SiteId, Time,
-};
-use sycee_core::ledger::{self, Account, Balance};
-use sycee_core::membership::{self, Member, Role, Standing};
+use sycee_core::ids::{Amount, Hash, MemberId, RequestId};
+use sycee_core::ledger::{Account, Balance};
 use sycee_core::permission::Actor;
 use sycee_core::settlement::Settled;
-use sycee_core::{Outcome, arithmetic};
 use sycee_node::{Clock, Closed, Founding, Handle, Node};
 use tokio::task::JoinHandle;
 
 pub(super) use super::site::{Answer, Site};
-use crate::count::Vocabulary;
+use crate::market;
+pub(super) use crate::market::{CREDIT, Consumer};
 use crate::tasks::Tasks;
 use crate::{Connection, Gateway, Listener, Options, Timeouts, Upstream, router};
 
-pub(super) const CREDIT: Amount = 1_000_000_000;
 const SEGMENT_BYTES: u64 = 1 << 20;
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -47,12 +40,6 @@ pub(super) struct World {
     base: String,
     client: Client<HttpConnector, Full<Bytes>>,
     directory: PathBuf,
-}
-
-#[derive(Clone)]
-pub(super) struct Consumer {
-    pub(super) key: String,
-    pub(super) account: AccountId,
 }
 
 pub(super) struct Reply {
@@ -94,8 +81,8 @@ impl World {
         let handle = node.handle();
         let upstream = |url: &str| Upstream { url: url.to_owned(), secret: None };
         let mut options = Options::default();
-        options.upstreams.insert("Cheap".to_owned(), upstream(&site.url));
-        options.upstreams.insert("Dear".to_owned(), upstream(&other.url));
+        options.upstreams.insert(market::SITES[0].to_owned(), upstream(&site.url));
+        options.upstreams.insert(market::SITES[1].to_owned(), upstream(&other.url));
         options.limits.body_bytes_max = 1 << 20;
         options.timeouts = Timeouts { drain: Duration::from_millis(300), ..Timeouts::default() };
         let gateway = Gateway::start(handle.clone(), options).await.unwrap();
@@ -124,71 +111,18 @@ impl World {
         self.handle.new_id().unwrap()
     }
 
-    async fn member(&self, roles: Vec<Role>) -> (MemberId, AccountId) {
-        let (member, account) = (MemberId(self.id()), AccountId(self.id()));
-        let name = format!("{member}");
-        let details = Member { name, organisation: None, roles, standing: Standing::Active };
-        self.apply(membership::Command::Register { member, details }).await;
-        let (asset, name) = (Asset(0), "main".to_owned());
-        self.apply(membership::Command::OpenAccount { account, member, asset, name, limit: 0 }).await;
-        (member, account)
-    }
-
     async fn fill_catalogue(&self) {
-        let (member, account) = self.member(vec![Role::Provider, Role::Author]).await;
-        let provider = ProviderId(self.id());
-        self.apply(catalog::Command::AddProvider { provider, member, name: "Works".to_owned() }).await;
-        let mut models = Vec::new();
-        for (name, kind) in [("docs-1", Kind::Chat), ("embed-1", Kind::Embedding)] {
-            let model = ModelId(self.id());
-            let (bases, shares, standing) = (Vec::new(), Vec::new(), Standing::Active);
-            let name = name.to_owned();
-            let details = Model { name, kind, account, context: 200_000, bases, shares, standing };
-            self.apply(catalog::Command::AddModel { model, details }).await;
-            models.push(model);
+        for command in market::market(|| self.id()).commands {
+            self.apply(command).await;
         }
-        for (name, price) in [("Cheap", 1_000_000), ("Dear", 8 * CREDIT)] {
-            let site = SiteId(self.id());
-            let (name, facts) = (name.to_owned(), facts());
-            self.apply(catalog::Command::AddSite { site, provider, name, account, facts }).await;
-            for model in &models {
-                self.offer(*model, site, u64::try_from(price).unwrap()).await;
-            }
-        }
-    }
-
-    async fn offer(&self, model: ModelId, site: SiteId, price: u64) {
-        let terms = OfferTerms {
-            upstream_model: "site-model".to_owned(),
-            output_max: 200_000,
-            concurrency_max: 1_000,
-            tokenizer: Some(Hash(Vocabulary::O200kBase.hash())),
-            chat_template: None,
-        };
-        let prices = Schedule {
-            from: Time(0),
-            asset: Asset(0),
-            prices: Buckets([price; 10]),
-            model_fee_ppm: 100_000,
-            platform_fee_ppm: 50_000,
-            arithmetic: arithmetic::RULES,
-        };
-        let (offer, schedule) = (OfferId(self.id()), ScheduleId(self.id()));
-        self.apply(catalog::Command::AddOffer { offer, model, site, terms, schedule, prices }).await;
     }
 
     pub(super) async fn consumer(&self, amount: Amount) -> Consumer {
-        let (member, account) = self.member(vec![Role::Consumer]).await;
-        if amount > 0 {
-            let reference = "bank".to_owned();
-            self.apply(ledger::Command::Deposit { account, amount, reference }).await;
+        let (consumer, commands) = market::consumer(|| self.id(), amount);
+        for command in commands {
+            self.apply(command).await;
         }
-        let key = KeyId(self.id());
-        let secret = format!("sk-sycee-{key}");
-        let hash = Hash(Sha256::digest(&secret).into());
-        let (account_of_key, label) = (Some(account), "test".to_owned());
-        self.apply(membership::Command::IssueKey { key, member, account: account_of_key, label, hash }).await;
-        Consumer { key: secret, account }
+        consumer
     }
 
     pub(super) fn balance(&self, consumer: &Consumer) -> Balance {
@@ -272,20 +206,6 @@ impl World {
         let node = self.node.take().expect("a world stops once");
         tokio::task::spawn_blocking(move || node.stop()).await.unwrap().unwrap();
         drop(std::fs::remove_dir_all(&self.directory));
-    }
-}
-
-fn facts() -> SiteFacts {
-    SiteFacts {
-        region: "Zhongwei".to_owned(),
-        region_zh: "中卫".to_owned(),
-        longitude_millidegrees: 105_000,
-        power_price: 200_000_000,
-        pue_ppm: 1_100_000,
-        microjoules_input: 100_000,
-        microjoules_output: 600_000,
-        basis: Basis::Published,
-        simulated: true,
     }
 }
 
