@@ -22,8 +22,6 @@ from harness.streams import Received, read_stream
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
 STREAMS = 200
 INTERVAL_S, INTERVAL_TOKENS = 1.0, 256
-# A mark is only worth something once it is durable, and two hundred streams share two cores with their clients.
-LATENESS_S = 0.35
 SLOW, FAST = "abcdefgh", "abcdefgh" * 8  # one letter is one token of the test model
 
 
@@ -83,7 +81,8 @@ def billed(consumer, receipt):
 def test_a_kill_in_the_middle_of_two_hundred_streams(sycee, number):
     consumer = sycee.consumer(10**13)
     before = consumer.balance()
-    received, killed = asyncio.run(streams_until_killed(sycee, consumer, random.Random(number).uniform(0.3, 2.3)))
+    moment = random.Random(number).uniform(0.3, 2.3)
+    received, killed = asyncio.run(streams_until_killed(sycee, consumer, moment))
     assert sycee.verify()["sound"]
     sycee.start()
 
@@ -92,11 +91,11 @@ def test_a_kill_in_the_middle_of_two_hundred_streams(sycee, number):
     for one in received:
         tokens, total = billed(consumer, one.receipt)
         paid += total
-        recent = one.total() - one.total(before=killed - LATENESS_S)
         assert tokens <= one.total(), f"{one.receipt}: billed {tokens}, received {one.total()}"
-        assert tokens >= one.total(before=killed - INTERVAL_S - LATENESS_S), f"{one.receipt}: billed {tokens} of {one.total()} received; a second was lost"
-        assert one.total() - tokens <= INTERVAL_TOKENS + recent, f"{one.receipt}: billed {tokens} of {one.total()} received"
+        assert tokens >= one.total(before=killed - INTERVAL_S), f"{one.receipt}: billed {tokens} of {one.total()} received; a second was lost"
+        assert one.total() - tokens <= INTERVAL_TOKENS, f"{one.receipt}: billed {tokens} of {one.total()} received"
     assert after["balance"] == before["balance"] - paid and after["held"] == 0
+    assert paid > 0 or moment < INTERVAL_S, "streams older than an interval have paid something"
     assert sycee.operator.get("/overview")["open_holds"] == 0, "no orphan"
 
 
