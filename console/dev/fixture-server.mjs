@@ -84,7 +84,7 @@ function answer(request, response, url) {
   };
   const problem = (status, code, message, hint = null) =>
     send(status, {
-      error: { code, message, detail: null, hint, request_id: "req_0192f0c4a6b17f0e8d3c2b1a09876543" },
+      error: { code, message, detail: null, hint, request_id: "0192f0c4a6b17f0e8d3c2b1a09876543" },
     });
   const path = url.pathname.slice("/api/v1".length);
   const signedIn =

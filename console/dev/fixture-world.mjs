@@ -95,6 +95,8 @@ export function makeWorld(set) {
       site: site.id,
       standing: "active",
       open: true,
+      model_name: model.name,
+      site_name: site.name,
       max_output: 4096,
       max_concurrency: 64,
       tokenizer: "sha256:…",

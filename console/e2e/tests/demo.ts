@@ -13,6 +13,7 @@ interface Ready {
 
 export interface Receipt {
   id: string;
+  account: string;
   total: string;
   asset: string;
   leaf: string;

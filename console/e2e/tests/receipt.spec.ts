@@ -70,7 +70,7 @@ test("an id that is nobody's receipt says what it means for the money and names 
   const problem = page.getByRole("alert");
   await expect(problem).toContainText("There is nothing under this address");
   await expect(problem).toContainText("Effect on money");
-  await expect(problem.locator("code").last()).toHaveText(/^req_/);
+  await expect(problem.locator("code").last()).toHaveText(/^[0-9a-f]{32}$/);
 });
 
 async function rowsOf(table: Locator): Promise<string[][]> {

@@ -5,6 +5,7 @@ import { api, Failure, taken } from "./client";
 import type { Health } from "./types";
 
 export const PAGE_LENGTH = 50;
+const UNCOVERED_MS = 1_000;
 
 export function useSession() {
   return useQuery({ queryKey: ["session"], queryFn: () => taken(api.GET("/session")), staleTime: 60_000 });
@@ -47,6 +48,9 @@ export function useReceipt(id: string) {
   return useQuery({
     queryKey: ["receipt", id],
     queryFn: () => taken(api.GET("/receipts/{id}", { params: { path: { id } } })),
+    // Nothing of a receipt changes but the checkpoint that comes to cover it.
+    refetchInterval: ({ state: { data } }) =>
+      data && data.position >= data.checkpoint_position ? UNCOVERED_MS : false,
   });
 }
 

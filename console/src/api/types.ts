@@ -1,22 +1,30 @@
-// The only place that knows the schema names of the API document; pages import
-// these short names, so a renamed schema changes one file.
-import type { components } from "./schema";
+// Short names for what the API answers, taken from its paths: a page imports
+// these and is spared the names of the document's schemas.
+import type { paths } from "./schema";
 
-type Schemas = components["schemas"];
+type Answer<Path extends keyof paths> = paths[Path] extends {
+  get: { responses: { 200: { content: { "application/json": infer Body } } } };
+}
+  ? Body
+  : never;
 
-export type Account = Schemas["Account"];
-export type Attempt = Schemas["Attempt"];
-export type BucketLine = Schemas["BucketLine"];
-export type Catalog = Schemas["Catalog"];
-export type Flow = Schemas["Flow"];
-export type Health = Schemas["Health"];
-export type Log = Schemas["Log"];
-export type Offer = Schemas["Offer"];
-export type Overview = Schemas["Overview"];
-export type OverviewReceipt = Schemas["OverviewReceipt"];
-export type OverviewSite = Schemas["OverviewSite"];
-export type Problem = Schemas["Problem"]["error"];
-export type Receipt = Schemas["Receipt"];
-export type Session = Schemas["Session"];
-export type SplitLine = Schemas["SplitLine"];
-export type StatementLine = Schemas["StatementLine"];
+export type Account = Answer<"/accounts/{id}">;
+export type Catalog = Answer<"/catalog">;
+export type Health = Answer<"/health">;
+export type Offer = Catalog["offers"][number];
+export type Overview = Answer<"/overview">;
+export type OverviewReceipt = Overview["receipts"][number];
+export type OverviewSite = Overview["sites"][number];
+export type Receipt = Answer<"/receipts/{id}">;
+export type Attempt = Receipt["attempts"][number];
+export type SplitLine = Receipt["split"][number];
+export type StatementLine = Answer<"/accounts/{id}/statement">["items"][number];
+
+/** The body of every error. */
+export interface Problem {
+  code: string;
+  message: string;
+  detail?: string | null;
+  hint?: string | null;
+  request_id: string;
+}

@@ -76,8 +76,10 @@ export function Badge({ of }: { of: string }) {
   return <span className={`badge badge-${of}`}>{word("badge", of)}</span>;
 }
 
-export function Simulated() {
+/** Says that a site is simulated, unless its name already does in this language. */
+export function Simulated({ name }: { name: string | null | undefined }) {
   const { t } = useText();
+  if (name?.includes(t("site.simulated"))) return null;
   return <span className="tag">{t("site.simulated")}</span>;
 }
 

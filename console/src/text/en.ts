@@ -319,6 +319,7 @@ export const en = {
   "statement.span": "Opening balance {opening}, closing balance {closing}.",
   "statement.kind": "What",
   "statement.counterparty": "Other party",
+  "statement.as": "as {role}",
   "statement.empty": "No postings in this period",
   "statement.empty.how":
     "Deposits, receipts and corrections appear here with the balance each one left. An operator pays in so:",

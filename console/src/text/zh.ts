@@ -309,6 +309,7 @@ export const zh: Record<keyof typeof en, string> = {
   "statement.span": "期初余额 {opening}，期末余额 {closing}。",
   "statement.kind": "事项",
   "statement.counterparty": "对方",
+  "statement.as": "作为{role}",
   "statement.empty": "此期间没有入账",
   "statement.empty.how": "存入、收据与更正会连同余额显示在这里。运营方这样存入：",
   "kind.deposit": "存入",

@@ -44,7 +44,7 @@ export function AccountPage({ id }: { id: string }) {
         ))}
       </dl>
       {data && <HeldBar held={data.held} balance={data.balance} />}
-      {data?.limit && (
+      {data?.limit && parseMoney(data.limit).units !== 0n && (
         <p className="quiet">
           {t("account.limit")} <Exact amount={data.limit} /> {data.asset}
         </p>
@@ -59,7 +59,7 @@ function HeldBar({ held, balance }: { held: string; balance: string }) {
   const ppm = Math.max(0, Math.min(1_000_000, sharePpm(parseMoney(held), parseMoney(balance))));
   return (
     <div className="held-bar" role="img" aria-label={t("account.bar")}>
-      <span className="held-part" style={{ flexGrow: ppm }} />
+      {ppm > 0 && <span className="held-part" style={{ flexGrow: ppm }} />}
       <span className="available-part" style={{ flexGrow: 1_000_000 - ppm }} />
     </div>
   );

@@ -2,12 +2,13 @@
 // export holds the same rows for the same period.
 import { API_BASE } from "../../api/client";
 import { type Period, useStatement } from "../../api/queries";
+import type { StatementLine } from "../../api/types";
 import { hrefTo, setQuery, usePlace } from "../../app/location";
 import { count } from "../../format/numbers";
 import { Command, Exact, Party, ReceiptLink, Time } from "../../parts/figures";
 import { BoneRows, Empty, ProblemNote } from "../../parts/states";
 import { ArrowRows, Scroll } from "../../parts/table";
-import { Say, useText } from "../../text/text";
+import { Say, type Text, useText } from "../../text/text";
 
 const COLUMNS = 6;
 
@@ -51,7 +52,7 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
           <Say
             of="statement.span"
             opening={<Exact amount={pages[0].opening} />}
-            closing={<Exact amount={pages[0].closing} />}
+            closing={<Exact amount={pages.at(-1)?.closing} />}
           />
         </p>
       )}
@@ -92,33 +93,39 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
               </tbody>
             ) : (
               <ArrowRows>
-                {lines.map((line, at) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: one entry may post twice to an account
-                  <tr key={`${line.position} ${at}`}>
-                    <td className="nowrap">
-                      <Time at={line.at} />
-                    </td>
-                    <td>
-                      {word("kind", line.kind)}{" "}
-                      {line.reference?.startsWith("req_") ? (
-                        <ReceiptLink id={line.reference} />
-                      ) : (
-                        <span className="quiet">{line.reference ?? line.reason}</span>
-                      )}
-                    </td>
-                    <td className="clip from-600">
-                      <Party name={line.counterparty} account={line.counterparty_account} />{" "}
-                      <span className="quiet">{line.role && word("role", line.role)}</span>
-                    </td>
-                    <td className="num from-900">{count(line.position, locale)}</td>
-                    <td className="num">
-                      <Exact amount={line.amount} />
-                    </td>
-                    <td className="num">
-                      <Exact amount={line.balance} />
-                    </td>
-                  </tr>
-                ))}
+                {lines.map((line, at) => {
+                  const role = rolesOf(line, word);
+                  return (
+                    // biome-ignore lint/suspicious/noArrayIndexKey: one entry may post twice to an account
+                    <tr key={`${line.position} ${at}`}>
+                      <td className="nowrap">
+                        <Time at={line.at} />
+                      </td>
+                      <td>
+                        {word("kind", line.kind)}{" "}
+                        {role.ofThis && (
+                          <span className="quiet">{t("statement.as", { role: role.ofThis })}</span>
+                        )}{" "}
+                        {line.reference?.startsWith("req_") ? (
+                          <ReceiptLink id={line.reference} />
+                        ) : (
+                          <span className="quiet">{line.reference ?? line.reason}</span>
+                        )}
+                      </td>
+                      <td className="clip from-600">
+                        <Party name={line.counterparty} account={line.counterparty_account} />{" "}
+                        <span className="quiet">{role.ofOther}</span>
+                      </td>
+                      <td className="num from-900">{count(line.position, locale)}</td>
+                      <td className="num">
+                        <Exact amount={line.amount} />
+                      </td>
+                      <td className="num">
+                        <Exact amount={line.balance} />
+                      </td>
+                    </tr>
+                  );
+                })}
               </ArrowRows>
             )}
           </table>
@@ -136,6 +143,12 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
       )}
     </section>
   );
+}
+
+/** A role is that of the party who was paid: of this account where money came in, else of the other. */
+function rolesOf({ role, amount }: StatementLine, word: Text["word"]): { ofThis?: string; ofOther?: string } {
+  if (!role) return {};
+  return amount.startsWith("-") ? { ofOther: word("role", role) } : { ofThis: word("role", role) };
 }
 
 /** Days of the reader's zone as instants; the last day is included whole. */

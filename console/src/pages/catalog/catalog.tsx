@@ -5,6 +5,7 @@ import { useCatalog } from "../../api/queries";
 import type { Catalog, Offer } from "../../api/types";
 import { setQuery, usePlace } from "../../app/location";
 import { useTitle } from "../../app/title";
+import { addMoney, compareMoney } from "../../format/money";
 import { count, significant } from "../../format/numbers";
 import { Badge, Command, Price, Simulated, Standing } from "../../parts/figures";
 import { BoneRows, Empty, ProblemNote } from "../../parts/states";
@@ -108,7 +109,7 @@ function OfferRow({ row: { offer, model, site, schedule }, asset }: { row: Row; 
         )}
       </th>
       <td>
-        {site?.name ?? offer.site} {site?.simulated && <Simulated />}
+        {site?.name ?? offer.site} {site?.simulated && <Simulated name={site.name} />}
         {site && <span className="below">{lang === "zh" ? site.region_zh : site.region}</span>}
       </td>
       {BUCKETS.map((bucket) => {
@@ -153,7 +154,15 @@ function rowsOf(catalog: Catalog | undefined, find: string): Row[] {
       [model?.name, site?.name, site?.region, site?.region_zh].some((text) =>
         text?.toLowerCase().includes(wanted),
       ),
-    );
+    )
+    .sort(byModelAndPrice);
+}
+
+/** Offers of one model stand together, the cheapest first. */
+function byModelAndPrice(a: Row, b: Row): number {
+  const price = ({ schedule }: Row) =>
+    addMoney([schedule?.prices.output_visible ?? "0", schedule?.prices.input_uncached ?? "0"]);
+  return a.offer.model_name.localeCompare(b.offer.model_name) || compareMoney(price(a), price(b));
 }
 
 /** The schedule that began last; one that is announced but not yet in force is not shown as a price. */

@@ -105,7 +105,7 @@ function SiteRow({
         </button>
         <span className="site-where">
           {lang === "zh" ? site.region_zh : site.region}
-          {site.simulated && <Simulated />}
+          {site.simulated && <Simulated name={site.name} />}
           {isCheapest && <span className="cheapest-mark">{t("sites.cheapest")}</span>}
           {!site.healthy && <Standing tone="bad">{t("sites.down")}</Standing>}
         </span>

@@ -3,10 +3,9 @@
 import type { ReactNode } from "react";
 import type { Overview, OverviewSite } from "../../api/types";
 import { setQuery, usePlace } from "../../app/location";
-import { moneyText, parseMoney } from "../../format/money";
 import { count, rate } from "../../format/numbers";
 import { Explanation } from "../../parts/explanation";
-import { ReceiptLink, Time } from "../../parts/figures";
+import { Exact, ReceiptLink, Time } from "../../parts/figures";
 import { Sparkline } from "../../parts/sparkline";
 import { Say, type TextKey, useText } from "../../text/text";
 
@@ -14,7 +13,7 @@ const FIGURES = ["tokens", "money", "holds", "lag", "position"] as const;
 type FigureName = (typeof FIGURES)[number];
 
 interface Shown {
-  value: string;
+  value: ReactNode;
   unit: string;
   beside?: ReactNode;
 }
@@ -31,7 +30,7 @@ export function Strip({ overview, sites }: { overview: Overview; sites: readonly
       beside: <Sparkline values={load} top={Math.max(...load, 0)} width={88} />,
     },
     money: {
-      value: moneyText(parseMoney(overview.money_per_s), locale).value,
+      value: <Exact amount={overview.money_per_s} />,
       unit: t("unit.money_per_s", { asset: overview.asset }),
     },
     holds: { value: count(overview.open_holds, locale), unit: t("unit.open_holds") },

@@ -30,7 +30,7 @@ export function FactsSection({ receipt }: { receipt: Receipt }) {
       "facts.site",
       receipt.site_name && (
         <Fragment key="site">
-          {receipt.site_name} {receipt.simulated && <Simulated />}{" "}
+          {receipt.site_name} {receipt.simulated && <Simulated name={receipt.site_name} />}{" "}
           <span className="quiet">{lang === "zh" ? receipt.region_zh : receipt.region}</span>
         </Fragment>
       ),

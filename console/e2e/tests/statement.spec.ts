@@ -1,0 +1,32 @@
+// The file that is exported and the page say the same, to the last unit.
+import { expect, test } from "@playwright/test";
+import { origin, ready, settledRequest, signIn, sum, units } from "./demo";
+
+test("the exported statement equals the page, line by line and in total", async ({ page }) => {
+  const { account } = await settledRequest();
+  await settledRequest();
+  const { api_url, keys } = ready();
+  const answer = await fetch(`${api_url}/accounts/${account}/statement?format=csv`, {
+    headers: { authorization: `Bearer ${keys.consumer}` },
+  });
+  expect(answer.headers.get("content-type")).toContain("text/csv");
+  const [head = "", ...rows] = (await answer.text()).trim().split(/\r?\n/);
+  const names = head.split(",");
+  // Amount, balance and asset are the last three columns and hold no commas.
+  expect(names.slice(-3)).toEqual(["amount", "balance", "asset"]);
+  const exported = rows.map((row) => row.split(",").slice(-3, -1).map(units));
+
+  await signIn(page);
+  await page.goto(`${origin()}/accounts/${account}?lang=en`);
+  const lines = page.getByRole("table", { name: "Statement" }).locator("tbody tr");
+  await expect(lines.first()).toBeVisible();
+  const more = page.getByRole("button", { name: "Show more" });
+  while ((await lines.count()) < exported.length) await more.click();
+
+  const shown = await Promise.all(
+    (await lines.all()).map(async (line) => (await line.locator("td").allInnerTexts()).slice(-2).map(units)),
+  );
+  expect(shown).toEqual(exported);
+  const balance = await page.locator(".account-figures dd").first().innerText();
+  expect(units(balance)).toBe(sum(exported.map(([amount = 0n]) => amount)));
+});
