@@ -141,7 +141,7 @@ impl Rule for GuaranteesProved {
     }
 
     fn why(&self) -> &'static str {
-        "Each item under a heading with the word `guarantee` names a test that proves it."
+        "Each item under a heading with the word `guarantee` names in backticks a test that proves it."
     }
 
     fn check(&self, tree: &Tree) -> Vec<Finding> {
@@ -150,17 +150,23 @@ impl Rule for GuaranteesProved {
         let mut findings = Vec::new();
         for file in pages.iter().filter_map(|page| tree.get(page)) {
             for (line, item) in guarantees(file) {
+                let mut found = |text: String| findings.push(Finding::new(&file.path, line, text));
                 if !quoted(&item).any(|name| names.is_test(name)) {
-                    findings.push(Finding::new(
-                        &file.path,
-                        line,
-                        "a guarantee without a test that proves it",
-                    ));
+                    found("a guarantee without a test that proves it".to_owned());
+                }
+                for name in quoted(&item).filter(|name| looks_like_a_test(name) && !names.is_test(name)) {
+                    found(format!("there is no test `{name}`"));
                 }
             }
         }
         findings
     }
+}
+
+/// A sentence in snake case. Among guarantees such a name can only mean a test.
+fn looks_like_a_test(name: &str) -> bool {
+    let snake = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    name.matches('_').count() >= 2 && name.chars().all(snake)
 }
 
 /// List items and table rows below a heading that speaks of guarantees.
@@ -227,9 +233,9 @@ impl<'a> Names<'a> {
         (!words.contains(last_segment(name))).then_some(name)
     }
 
+    /// Also without the path: in a list of guarantees the bare name is enough.
     fn is_test(&self, name: &str) -> bool {
-        let named = name.strip_prefix("test: ").or_else(|| krate_of(name).map(|_| name));
-        named.is_some_and(|it| self.tests.contains(last_segment(it)))
+        self.tests.contains(last_segment(name.strip_prefix("test: ").unwrap_or(name)))
     }
 }
 
@@ -309,6 +315,12 @@ mod tests {
     fn a_guarantee_names_its_test() {
         let fine = "## What it guarantees\n\n- Books balance\n  (`core::ledger::tests::books_balance`).\n\n## Other\n- Free\n";
         assert_eq!(texts(&GuaranteesProved, &[SOURCE, ("README.md", fine)]), [""; 0]);
+        let plain =
+            "## Guarantees\n- Books balance: `books_balance`, `test_it_always`.\n- Also `books_balance`.\n";
+        assert_eq!(
+            texts(&GuaranteesProved, &[SOURCE, ("README.md", plain)]),
+            ["there is no test `test_it_always`"]
+        );
         let bare = "## What it guarantees\n- Books balance (`core::ledger::post`).\n- Fast.\n";
         assert_eq!(texts(&GuaranteesProved, &[SOURCE, ("README.md", bare)]).len(), 2);
     }

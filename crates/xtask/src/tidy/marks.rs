@@ -103,8 +103,9 @@ impl Rule for NoTodo {
 
 pub(crate) struct NoSleepInTests;
 
-/// Only a function whose name begins so may pause, because it looks again afterwards and gives up at a deadline.
-const POLL: &str = "poll";
+/// Only a function whose name begins so may pause: the first two because they look again afterwards and give up at a
+/// deadline, the last because it stands for a counterpart that works at its own speed.
+const PAUSES: [&str; 3] = ["poll", "until", "pace"];
 
 impl Rule for NoSleepInTests {
     fn name(&self) -> &'static str {
@@ -112,20 +113,20 @@ impl Rule for NoSleepInTests {
     }
 
     fn why(&self) -> &'static str {
-        "A test polls with a deadline; the pause between two looks is in a function named `poll..`."
+        "A test polls with a deadline; a pause stands only in functions named `poll..`, `until..` or `pace..`."
     }
 
     fn check(&self, tree: &Tree) -> Vec<Finding> {
         let mut findings = Vec::new();
         for file in tree.rust_files() {
             let tokens = file.tokens();
-            let polls: Vec<_> =
-                functions(tokens).into_iter().filter(|it| it.name.starts_with(POLL)).collect();
+            let may_pause = |name: &str| PAUSES.iter().any(|it| name.starts_with(it));
+            let pauses: Vec<_> = functions(tokens).into_iter().filter(|it| may_pause(&it.name)).collect();
             let sleeps = tokens.windows(2).filter(|pair| {
                 pair[0].kind == Kind::Word && pair[0].test && pair[0].is("sleep") && pair[1].is("(")
             });
             for line in sleeps.map(|pair| pair[0].line) {
-                if !polls.iter().any(|it| (it.first_line..=it.last_line).contains(&line)) {
+                if !pauses.iter().any(|it| (it.first_line..=it.last_line).contains(&line)) {
                     findings.push(Finding::new(&file.path, line, "poll with a deadline instead of sleeping"));
                 }
             }
@@ -191,6 +192,8 @@ mod tests {
         let poll =
             "fn poll_until(deadline: Instant) { thread::sleep(TICK); }\nfn t() { thread::sleep(TICK); }";
         assert_eq!(lines(&NoSleepInTests, "crates/sycee/tests/kill.rs", poll), [2]);
+        let until = "async fn until() { sleep(TICK).await; }\nfn pace() { sleep(TICK); }";
+        assert_eq!(lines(&NoSleepInTests, "crates/sycee/tests/kill.rs", until), [0; 0]);
         assert_eq!(lines(&NoSleepInTests, "console/tests/a.spec.ts", "x\npage.waitForTimeout(1)"), [2]);
     }
 }
