@@ -1,6 +1,6 @@
 // Takes pictures of pages at the widths, themes and languages we check.
 //
-//   node shots.mjs --base http://127.0.0.1:7800 --out /tmp/shots [--sign-in PATH] [--pages overview,receipt] [--widths 1440] [--themes light] [--langs en]
+//   node shots.mjs --base http://127.0.0.1:7800 --out /tmp/shots [--sign-in PATH] [--pages overview,receipt] [--widths 1440] [--height 900] [--themes light] [--langs en]
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { chromium } from "@playwright/test";
@@ -16,6 +16,7 @@ const { values: options } = parseArgs({
     widths: { type: "string", default: "1440,1024,390" },
     themes: { type: "string", default: "light,dark" },
     langs: { type: "string", default: "en,zh" },
+    height: { type: "string" },
     whole: { type: "boolean", default: false },
     wait: { type: "string", default: "1200" },
   },
@@ -27,7 +28,7 @@ const browser = await chromium.launch(BROWSER);
 for (const width of options.widths.split(",").map(Number)) {
   for (const colorScheme of options.themes.split(",")) {
     const context = await browser.newContext({
-      viewport: { width, height: HEIGHTS[width] ?? 900 },
+      viewport: { width, height: Number(options.height ?? HEIGHTS[width] ?? 900) },
       colorScheme,
       timezoneId: "Asia/Shanghai",
     });

@@ -163,6 +163,9 @@ test("a key signs in, a wrong one does not, and leaving ends the session", async
     (await page.context().cookies()).every(({ httpOnly, sameSite }) => httpOnly && sameSite === "Strict"),
   ).toBe(true);
 
+  // Moving the focus to a new page must not push its head out of sight.
+  expect(await page.evaluate(() => window.scrollY)).toBe(0);
+
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Sign in" })).toBeVisible();
   await page.goto(`${origin()}/accounts?lang=en`);

@@ -26,7 +26,7 @@ export function Frame({ path, children }: { path: string; children: ReactNode })
   const shown = useRef(path);
   useEffect(() => {
     // A reader of the screen hears the new page, not the link that was followed.
-    if (shown.current !== path) main.current?.focus();
+    if (shown.current !== path) main.current?.focus({ preventScroll: true });
     shown.current = path;
   }, [path]);
   const [asking, setAsking] = useState<"find" | "help" | null>(null);

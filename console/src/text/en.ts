@@ -161,6 +161,7 @@ export const en = {
   "receipts.total": "Total",
   "receipts.account": "Account",
   "receipts.all_accounts": "All accounts",
+  "receipts.unnamed": "another consumer",
   "receipts.empty": "No receipts here",
   "receipts.empty.how":
     "A request that settles leaves a receipt, newest first. The header x-sycee-receipt of each answer names it.",

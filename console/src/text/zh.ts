@@ -157,6 +157,7 @@ export const zh: Record<keyof typeof en, string> = {
   "receipts.total": "总额",
   "receipts.account": "账户",
   "receipts.all_accounts": "全部账户",
+  "receipts.unnamed": "另一消费方",
   "receipts.empty": "这里没有收据",
   "receipts.empty.how": "请求结算后会留下收据，最新的在前。每个应答的 x-sycee-receipt 头给出其编号。",
 

@@ -9,7 +9,8 @@ import { useText } from "../../text/text";
 import { type Flow, type FlowBar, type FlowRibbon, layFlow, OTHERS } from "./flow-layout";
 import type { Trace } from "./flow-section";
 
-const NARROW_PX = 560;
+const NARROW_PX = 440;
+const ROOMY_PX = 620;
 const HEAD_PX = 28;
 const LABEL_PX = 13;
 
@@ -32,7 +33,7 @@ export function FlowPictureView({
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const narrow = width < NARROW_PX;
-  const side = narrow ? 92 : 168;
+  const side = narrow ? 92 : width < ROOMY_PX ? 128 : 168;
   const picture = useMemo(() => {
     const ids = sites.map(({ id }) => id);
     const last = rows?.at(-1);

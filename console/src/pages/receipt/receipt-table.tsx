@@ -76,7 +76,7 @@ export function ReceiptTable({
                 <Id value={row.id} short />
               </a>
             </td>
-            <td className="from-900 clip">{row.consumer ?? t("flow.unnamed")}</td>
+            <td className="from-900 clip">{row.consumer ?? t("receipts.unnamed")}</td>
             <td className="from-600 clip">{row.model}</td>
             <td className="from-600 clip">{row.site}</td>
             <td className="from-900 quiet">{word("finish", row.finish)}</td>
