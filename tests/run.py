@@ -89,6 +89,9 @@ def run(step):
     except OSError as error:
         print(f"cannot start {step.command[0]}: {error}", flush=True)
         return False, 0.0, 0, 1
+    # The step ends with this program, by its own group: it may have started others.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: (os.killpg(child.pid, signal.SIGKILL), sys.exit("told to stop")))
     late = threading.Timer(step.limit_s, lambda: os.killpg(child.pid, signal.SIGKILL))
     late.start()
     for line in child.stdout:

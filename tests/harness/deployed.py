@@ -73,11 +73,12 @@ platform_fee_ppm = 50000
 
 
 class Deployed(Running):
-    """One site that serves a chat and an embedding model; with `tokenizer` the chat offer pins that GGUF file's own counting."""
+    """One site that serves a chat and an embedding model; with `tokenizer` the chat offer pins that GGUF file's own counting;
+    `catalog` adds to the catalogue."""
 
     asset = "CNY"
 
-    def __init__(self, provider_url, tokenizer=None, context=4096, **timeouts):
+    def __init__(self, provider_url, tokenizer=None, context=4096, catalog="", **timeouts):
         super().__init__()
         self.data, self.config = self.folder / "data", self.folder / "sycee.toml"
         self.catalog_file = self.folder / "catalog.toml"
@@ -85,7 +86,7 @@ class Deployed(Running):
         self._settings = {"pinned": pinned, "provider": provider_url, "timeouts": "\n".join(f"{name} = {value}" for name, value in timeouts.items())}
         pins = f"tokenizer = {pinned}\nchat_template = {pinned}" if tokenizer else ""
         self.catalog_file.write_text(CATALOG.format() + MODEL.format(name=CHAT, kind="chat", context=context, pins=pins)
-                                     + MODEL.format(name=EMBEDDING, kind="embedding", context=context, pins=""))
+                                     + MODEL.format(name=EMBEDDING, kind="embedding", context=context, pins="") + catalog)
         self.models = {"chat": CHAT, "embedding": EMBEDDING}
         self.key = self.sycee("init", str(self.data)).split("key (shown only now): ")[1].split()[0]
         self.start()
