@@ -96,13 +96,14 @@ class Running:
 
 
 class Sycee(Running):
-    """`sycee demo` on a free port and a data folder of its own."""
+    """`sycee demo` on a free port and a data folder of its own; without the simulated clients unless they are asked for."""
 
-    def __init__(self, *arguments, data=None, env=None, seconds=60):
+    def __init__(self, *arguments, data=None, env=None, seconds=60, clients=False):
         super().__init__()
         self.data = Path(data or self.folder / "data")
         ready_file = self.folder / "ready.json"
-        self.process = Process([binary(), "demo", "--ready-file", str(ready_file), "--data", str(self.data), "--port", "0", "--quiet", *arguments], env)
+        self.process = Process([binary(), "demo", "--ready-file", str(ready_file), "--data", str(self.data), "--port", "0",
+                                *([] if clients else ["--quiet"]), *arguments], env)
         self.process.line("ready ", seconds)
         self.ready = json.loads(ready_file.read_text())
         self.base_url, self.api_url = self.ready["base_url"], self.ready["api_url"]
