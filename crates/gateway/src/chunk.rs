@@ -135,6 +135,59 @@ impl Chunk {
         }
     }
 
+    /// The same in parts of at most so many bytes of text, where its text is one field of one delta; else as it is.
+    pub fn split(self, bytes_max: usize) -> Vec<Self> {
+        let Some((field, text)) = self.only_text().map(|(field, text)| (field, text.to_owned())) else {
+            return vec![self];
+        };
+        let mut parts = Vec::new();
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let end = if rest.len() <= bytes_max { rest.len() } else { rest.floor_char_boundary(bytes_max) };
+            let (text, after) = rest.split_at(end.max(rest.ceil_char_boundary(1)));
+            parts.push(self.part(field, text, parts.is_empty(), after.is_empty()));
+            rest = after;
+        }
+        parts
+    }
+
+    /// The field of the only delta that all text stands in, if nothing else in the chunk belongs to the text.
+    fn only_text(&self) -> Option<(&'static str, &str)> {
+        let [choice] = self.value.get("choices")?.as_array()?.as_slice() else {
+            return None;
+        };
+        let [piece] = self.pieces.as_slice() else {
+            return None;
+        };
+        let delta = choice.get("delta")?.as_object()?;
+        let fields = ["content", "refusal", "reasoning_content", "reasoning"];
+        let mut said =
+            fields.into_iter().filter(|field| delta.get(*field).is_some_and(|value| !value.is_null()));
+        let field = said.next().filter(|_| said.next().is_none())?;
+        let text = delta.get(field)?.as_str().filter(|text| *text == piece.text)?;
+        choice.get("logprobs").is_none_or(Value::is_null).then_some((field, text))
+    }
+
+    fn part(&self, field: &str, text: &str, is_first: bool, is_last: bool) -> Self {
+        let mut part = self.clone();
+        for piece in &mut part.pieces {
+            text.clone_into(&mut piece.text);
+        }
+        let choices = part.value.get_mut("choices").and_then(Value::as_array_mut);
+        let choice = choices.and_then(|choices| choices.first_mut()?.as_object_mut());
+        let choice = choice.expect("what has one text has one choice");
+        let delta = choice.get_mut("delta").and_then(Value::as_object_mut).expect("it has a delta");
+        delta.insert(field.to_owned(), json!(text));
+        if !is_first {
+            delta.remove("role");
+        }
+        if !is_last {
+            choice.insert("finish_reason".to_owned(), Value::Null);
+            part.finishes.clear();
+        }
+        part
+    }
+
     /// A whole answer under our model's name, with the usage that is billed.
     pub fn answered(mut self, model: &str, usage: Option<Value>) -> Value {
         self.value.insert("model".to_owned(), json!(model));
@@ -257,6 +310,30 @@ mod tests {
         }
         let sound = Chunk::read(br#"{"error": null, "choices": []}"#).unwrap();
         assert!(sound.has_list("choices") && !sound.has_choices());
+    }
+
+    #[test]
+    fn a_large_piece_is_split_between_characters() {
+        let data = json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "词元 token"}, "finish_reason": "stop"}]});
+        let parts = Chunk::read(data.to_string().as_bytes()).unwrap().split(5);
+        let texts: Vec<_> = parts.iter().map(|part| part.pieces[0].text.as_str()).collect();
+        assert_eq!(texts, ["词", "元 t", "oken"]);
+        let shown: Vec<_> = parts.iter().map(|part| part.value["choices"][0].to_string()).collect();
+        assert_eq!(
+            shown[0],
+            r#"{"index":0,"delta":{"role":"assistant","content":"词"},"finish_reason":null}"#
+        );
+        assert_eq!(shown[2], r#"{"index":0,"delta":{"content":"oken"},"finish_reason":"stop"}"#);
+        assert_eq!(parts.iter().map(|part| part.finishes.len()).sum::<usize>(), 1);
+        for whole in [
+            json!({"choices": [{"delta": {"content": "long enough", "reasoning": "to split"}}]}),
+            json!({"choices": [{"delta": {"content": "long enough"}, "logprobs": {"content": []}}]}),
+            json!({"choices": [{"delta": {"content": "long"}}, {"delta": {"content": "enough"}}]}),
+            json!({"choices": [{"delta": {"tool_calls": [{"function": {"arguments": "long enough"}}]}}]}),
+        ] {
+            let chunk = Chunk::read(whole.to_string().as_bytes()).unwrap();
+            assert_eq!(chunk.clone().split(5), [chunk], "{whole}");
+        }
     }
 
     #[test]

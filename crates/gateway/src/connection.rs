@@ -137,3 +137,25 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::serve::Listener as _;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn what_was_taken_is_delivered_when_the_buffer_is_empty() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut listener = Listener::new(listener);
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut socket, _) = listener.accept().await;
+        let transcript = Transcript::new(100);
+        socket.connection.took(&transcript, 3);
+        socket.write_all(b"three frames").await.unwrap();
+        assert_eq!(transcript.heard().delivered, 0, "the server may still hold some of it");
+        socket.flush().await.unwrap();
+        assert_eq!(transcript.heard().delivered, 3);
+        drop(client);
+    }
+}

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use sycee_core::entry::Submission;
 use sycee_core::ids::{OfferId, RequestId, Time};
 use sycee_core::permission::Actor;
-use sycee_core::settlement::Endpoint;
+use sycee_core::settlement::{Command, Endpoint};
 use tokio::sync::watch;
 
 use crate::count::completion_count;
@@ -178,6 +178,9 @@ impl Driver {
                 self.count(bytes, count);
             }
             Action::Submit(command) => {
+                if let Command::Settle { request: _, delivery } = &command {
+                    self.shared.metrics.delivered(delivery);
+                }
                 let handle = self.shared.handle.clone();
                 let submission = Submission::internal(Actor::Gateway, command);
                 self.waiting.push(Box::pin(async move { Input::Decided(handle.submit(submission).await) }));
@@ -185,8 +188,8 @@ impl Driver {
             Action::Mark(mark) => {
                 let (marks, request) = (self.shared.marks.clone(), self.request);
                 self.waiting.push(Box::pin(async move {
-                    marks.durable(request, mark).await;
-                    Input::Marked
+                    // Without a ledger nothing more may be delivered.
+                    if marks.durable(request, mark).await { Input::Marked } else { Input::Stop }
                 }));
             }
             Action::Send(candidate, body) => self.send(candidate, body),

@@ -105,7 +105,7 @@ pub enum Input {
     AnswerCounted(count::Counted),
     /// What became of the command that was submitted; there is never more than one under way.
     Decided(Result<Outcome, Unavailable>),
-    /// The mark that was handed out is durable, or will never be.
+    /// The mark that was handed out is durable.
     Marked,
     /// The head of the running attempt's answer.
     Head(UpstreamHead),

@@ -2,12 +2,15 @@
 use sha2::{Digest, Sha256};
 use sycee_core::buckets::Buckets;
 use sycee_core::catalog::{self, Basis, Kind, Model, OfferTerms, Schedule, SiteFacts};
-use sycee_core::entry::Command;
+use sycee_core::entry::{Command, Submission};
+use sycee_core::genesis::{AssetDefinition, Charter};
 use sycee_core::ids::{
     AccountId, Amount, Asset, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId, Time,
 };
+use sycee_core::limits::SECOND;
 use sycee_core::membership::{self, Member, Role, Standing};
-use sycee_core::{arithmetic, ledger};
+use sycee_core::permission::Actor;
+use sycee_core::{Core, Outcome, arithmetic, genesis, ledger, settlement};
 
 use crate::count::Vocabulary;
 
@@ -124,5 +127,65 @@ fn facts() -> SiteFacts {
         microjoules_output: 600_000,
         basis: Basis::Published,
         simulated: true,
+    }
+}
+
+/// When the books are opened.
+pub(crate) const START: Time = Time(1_800_000_000 * SECOND);
+
+/// An id drawn at [`START`].
+pub(crate) fn id(number: u128) -> u128 {
+    u128::from(START.0 / 1_000_000) << 80 | number
+}
+
+/// A core with the market and one consumer in it.
+pub(crate) struct Books {
+    pub(crate) core: Core,
+    pub(crate) market: Market,
+    pub(crate) consumer: Consumer,
+    operator: MemberId,
+}
+
+impl Books {
+    pub(crate) fn new(credit: Amount) -> Self {
+        let mut next = 100;
+        let mut draw = || {
+            next += 1;
+            id(next)
+        };
+        let market = market(&mut draw);
+        let (consumer, commands) = consumer(&mut draw, credit);
+        let operator = MemberId(id(1));
+        let mut books = Self { core: Core::default(), market, consumer, operator };
+        let assets = vec![AssetDefinition { code: "CNY".to_owned(), decimals: 9 }];
+        let charter = Charter { log_id: 1, origin: "test".to_owned(), assets, public_key: [1; 32] };
+        let found = genesis::Command::Found {
+            charter,
+            operator,
+            operator_name: "operator".to_owned(),
+            operator_key: KeyId(id(2)),
+            operator_key_hash: Hash([7; 32]),
+        };
+        books.submit(&Submission::internal(Actor::Founder, found));
+        for command in books.market.commands.clone().into_iter().chain(commands) {
+            books.apply(command);
+        }
+        books.submit(&Submission::internal(Actor::Gateway, settlement::Command::BeginEpoch));
+        books
+    }
+
+    /// A moment after everything so far.
+    pub(crate) fn now(&self) -> Time {
+        START.before(SECOND).max(self.core.state().at.after(1))
+    }
+
+    pub(crate) fn apply(&mut self, command: impl Into<Command>) {
+        let (actor, reason) = (Actor::Member(self.operator), Some("test".to_owned()));
+        self.submit(&Submission { actor, id: None, reason, command: command.into() });
+    }
+
+    fn submit(&mut self, submission: &Submission) {
+        let outcome = self.core.submit(self.now(), submission).outcome;
+        assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
     }
 }

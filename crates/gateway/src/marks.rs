@@ -34,14 +34,10 @@ impl Marks {
         (Self(sender), collect(handle, metrics, receiver))
     }
 
-    /// Resolves when the mark is durable. If the ledger has stopped it never is, and this never resolves: the gate of the stream
-    /// then stays shut, as it must.
-    pub(crate) async fn durable(&self, request: RequestId, mark: Mark) {
+    /// Resolves when the mark is durable, or with false when the ledger has stopped and it never will be.
+    pub(crate) async fn durable(&self, request: RequestId, mark: Mark) -> bool {
         let (reply, answer) = oneshot::channel();
-        let handed_in = self.0.send((request, mark, reply)).await.is_ok();
-        if !handed_in || answer.await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.0.send((request, mark, reply)).await.is_ok() && answer.await.is_ok()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sycee_core::settlement::AttemptOutcome;
+use sycee_core::settlement::{AttemptOutcome, Delivery};
 
 /// Upper ends of the first-token histogram, in milliseconds.
 const FIRST_TOKEN_MS: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000];
@@ -18,6 +18,9 @@ pub(crate) struct Metrics {
     marks: AtomicU64,
     mark_batches: AtomicU64,
     joined: AtomicU64,
+    disputed: AtomicU64,
+    tokens_in: AtomicU64,
+    tokens_out: AtomicU64,
     first_token: Mutex<Histogram>,
 }
 
@@ -48,6 +51,13 @@ impl Metrics {
         self.joined.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What is about to be settled. Retries of the ledger may count it again; the books do not.
+    pub(crate) fn delivered(&self, delivery: &Delivery) {
+        self.disputed.fetch_add(u64::from(delivery.dispute), Ordering::Relaxed);
+        self.tokens_in.fetch_add(delivery.usage.input_total().unwrap_or(0), Ordering::Relaxed);
+        self.tokens_out.fetch_add(delivery.usage.output_total().unwrap_or(0), Ordering::Relaxed);
+    }
+
     pub(crate) fn marked(&self, marks: usize) {
         self.marks.fetch_add(marks as u64, Ordering::Relaxed);
         self.mark_batches.fetch_add(1, Ordering::Relaxed);
@@ -71,6 +81,9 @@ impl Metrics {
         };
         line("requests_total", "", self.requests.load(Ordering::Relaxed));
         line("requests_joined_total", "", self.joined.load(Ordering::Relaxed));
+        line("disputes_total", "", self.disputed.load(Ordering::Relaxed));
+        line("input_tokens_total", "", self.tokens_in.load(Ordering::Relaxed));
+        line("output_tokens_total", "", self.tokens_out.load(Ordering::Relaxed));
         line("requests_running", "", running as u64);
         line("marks_total", "", self.marks.load(Ordering::Relaxed));
         line("mark_batches_total", "", self.mark_batches.load(Ordering::Relaxed));

@@ -12,10 +12,10 @@ pub(crate) fn list(shared: &Shared) -> Value {
     let now = shared.handle.now();
     let views = shared.handle.views();
     let models = views.state.catalog.models().iter();
-    let data: Vec<Value> = models
-        .filter(|(id, model)| is_sold(&views.state, **id, model, now))
-        .map(|(id, model)| shown(&views.state, *id, model))
-        .collect();
+    let mut sold: Vec<(&ModelId, &Model)> =
+        models.filter(|(id, model)| is_sold(&views.state, **id, model, now)).collect();
+    sold.sort_by_key(|(_, model)| &model.name);
+    let data: Vec<Value> = sold.into_iter().map(|(id, model)| shown(&views.state, *id, model)).collect();
     json!({"object": "list", "data": data})
 }
 

@@ -39,6 +39,8 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+/// Requests up to here are parsed and rendered where they arrive: that takes well under a millisecond.
+const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Headers that scripts in browsers may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-request-id, x-sycee-receipt, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests",
@@ -49,7 +51,8 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/v1/models", get(list_models).fallback(wrong_method))
-        .route("/v1/models/{id}", get(get_model).fallback(wrong_method))
+        // A name may have slashes in it.
+        .route("/v1/models/{*id}", get(get_model).fallback(wrong_method))
         .route("/v1/chat/completions", post(chat).fallback(wrong_method))
         .route("/v1/embeddings", post(embeddings).fallback(wrong_method))
         .route("/v1", get(no_such_path).fallback(no_such_path))
@@ -156,7 +159,8 @@ async fn begin(
     let mut likeness = likeness(request.headers(), account)?;
     let bytes = read_body(request.into_body(), limits.body_bytes_max).await?;
     likeness.content = content(endpoint, &bytes);
-    let parsed = Parsed::read(endpoint, &bytes, limits.choices_max)?;
+    let work = bytes.len();
+    let parsed = off_thread(work, move || Parsed::read(endpoint, &bytes, limits.choices_max)).await?;
 
     let stream = parsed.stream;
     let joinable = Joinable { request: id, stream, transcript: Transcript::new(limits.replay_bytes_max) };
@@ -168,7 +172,9 @@ async fn begin(
     }
     let transcript = Arc::clone(&joinable.transcript);
     let reader = transcript.read(connection).expect("a new transcript has its start");
-    let begun = order(shared, &options, id, endpoint, (caller.key, account), parsed)
+    let (of, with) = (Arc::clone(shared), Arc::clone(&options));
+    let begun = off_thread(work, move || order(&of, &with, id, endpoint, (caller.key, account), parsed))
+        .await
         .and_then(|order| run(shared, &options, order, transcript, likeness.clone()));
     if let Err(problem) = begun {
         // Whoever has joined meanwhile hears the same.
@@ -177,6 +183,17 @@ async fn begin(
         return Err(problem);
     }
     Ok(Begun { request: id, stream, reader, requests_max: limits.requests_max })
+}
+
+/// Does what takes long for large bodies on a thread where nobody waits behind it.
+async fn off_thread<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if bytes <= INLINE_BYTES_MAX {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.expect("reading a request does not panic")
 }
 
 fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Problem> {
@@ -248,10 +265,8 @@ fn order(
         choices: parsed.choices,
         body: &parsed.body,
     };
-    let route = {
-        let views = shared.handle.views();
-        routing::route(&views.state, &wanted, options, &shared.health, now)?
-    };
+    let survey = routing::survey(&shared.handle.views().state, &wanted, now)?;
+    let route = routing::choose(&survey, &wanted, options, &shared.health, now)?;
     Ok(Order {
         request,
         account,

@@ -24,8 +24,10 @@ pub(super) const INTERVAL_TOKENS: u64 = 256;
 /// And for how long.
 pub(super) const INTERVAL: u64 = SECOND;
 /// A mark is handed out at this many tokens, or this long after the first token that it covers.
-const MARK_TOKENS: u64 = INTERVAL_TOKENS / 4;
-const MARK_AFTER: u64 = INTERVAL / 4;
+const MARK_TOKENS: u64 = INTERVAL_TOKENS / 2;
+const MARK_AFTER: u64 = INTERVAL / 2;
+/// Text of one frame where a piece is split.
+const PART_BYTES: usize = 256;
 /// Usage objects kept of one stream: the last that states a side holds.
 const USAGES_MAX: usize = 4;
 
@@ -45,7 +47,9 @@ pub(super) struct Stream {
     out: VecDeque<Frame>,
     frames_delivered: u64,
     ahead_bytes: usize,
-    /// Tokens let out, delivered, and covered by the last durable mark: sums of frames counted one by one.
+    /// Tokens that the site has made.
+    made: u64,
+    /// Of those the ones let out, delivered, and covered by the last durable mark: sums of frames counted one by one.
     let_out: u64,
     delivered: u64,
     marked: u64,
@@ -100,6 +104,7 @@ impl Stream {
             out: VecDeque::new(),
             frames_delivered: 0,
             ahead_bytes: 0,
+            made: 0,
             let_out: 0,
             delivered: 0,
             marked: 0,
@@ -159,18 +164,30 @@ impl Stream {
         }
     }
 
-    fn push(&mut self, chunk: Chunk, frame: &str) {
+    /// Takes a chunk in, up to `most` tokens made in all; false if there is more in it than that. A piece that could exceed an
+    /// interval by itself goes out in parts: no part has more tokens than bytes.
+    fn push(&mut self, chunk: Chunk, most: u64) -> bool {
+        let text: usize = chunk.pieces.iter().map(|piece| piece.text.len()).sum();
+        let parts = if text as u64 > INTERVAL_TOKENS { chunk.split(PART_BYTES) } else { vec![chunk] };
+        parts.into_iter().all(|part| self.push_part(part, most))
+    }
+
+    fn push_part(&mut self, part: Chunk, most: u64) -> bool {
         let tokenizer = self.sent.counter.tokenizer_or_estimator();
         // Counted one by one, pieces have at least as many tokens as together.
-        let tokens = chunk
-            .pieces
-            .iter()
-            .map(|piece| tokenizer.count_text(&piece.text).unwrap_or(piece.text.len() as u64));
-        let tokens = tokens.sum();
+        let tokens = part.pieces.iter();
+        let tokens = tokens.map(|it| tokenizer.count_text(&it.text).unwrap_or(it.text.len() as u64)).sum();
+        if self.made + tokens > most {
+            return false;
+        }
+        let frame = serde_json::to_string(part.value()).expect("it was read or made as JSON");
         let mut bytes = Vec::new();
-        sse::write_data(frame, &mut bytes);
+        sse::write_data(&frame, &mut bytes);
+        self.made += tokens;
         self.ahead_bytes += bytes.len();
-        self.waiting.push_back(Frame { bytes: Bytes::from(bytes), pieces: chunk.pieces, tokens });
+        self.finishes.extend(part.finishes);
+        self.waiting.push_back(Frame { bytes: Bytes::from(bytes), pieces: part.pieces, tokens });
+        true
     }
 
     fn gate_is_open(&self, tokens: u64, now: Time) -> bool {
@@ -206,11 +223,6 @@ impl Stream {
     fn is_over(&self) -> bool {
         let all_out = self.waiting.is_empty() && self.out.is_empty();
         self.ended.is_some() && (all_out || self.ended == Some(Ended::ClientLeft))
-    }
-
-    /// Tokens that the site has sent so far, at most.
-    fn made(&self) -> u64 {
-        self.let_out + self.waiting.iter().map(|frame| frame.tokens).sum::<u64>()
     }
 
     fn is_finished(&self, choices: u32) -> bool {
@@ -267,18 +279,15 @@ impl Flow {
         if !chunk.has_choices() {
             return;
         }
-        stream.finishes.extend(chunk.finishes.iter().cloned());
         chunk.introduce(&mut stream.introduced);
         let names = stream.names.get_or_insert_with(|| {
             let request = format!("{:032x}", self.order.request.0);
             chunk.names(&request, self.order.started.0 / SECOND, &self.order.model_name)
         });
         let chunk = chunk.without_usage(include_usage).named(names);
-        let frame = serde_json::to_string(chunk.value()).expect("it was read from JSON");
-        stream.push(chunk, &frame);
         // A site that goes on beyond what is paid for is stopped; two per cent are left for tokens cut differently.
         let most = granted + granted / 50 + 8 * u64::from(choices);
-        if stream.made() > most {
+        if !stream.push(chunk, most) {
             self.stop_overrun(now, out);
         }
     }
@@ -292,15 +301,13 @@ impl Flow {
             if stream.finishes.contains_key(&choice) {
                 continue;
             }
-            stream.finishes.insert(choice, "length".to_owned());
             let ending = json!({"choices": [{"index": choice, "delta": {}, "finish_reason": "length"}]});
             let ending = Chunk::read(ending.to_string().as_bytes()).expect("it was just made");
             let ending = match &stream.names {
                 Some(names) => ending.named(names),
                 None => ending,
             };
-            let frame = serde_json::to_string(ending.value()).expect("it was just made");
-            stream.push(ending, &frame);
+            stream.push(ending, u64::MAX);
         }
         out.push(Action::Cancel);
         self.site_is_done(now, out);

@@ -141,12 +141,17 @@ fn delivery_waits_for_marks() {
         "marks late; head; say 400; finish stop; done; marks come",
         "400 words done; settled stop 5+401; served",
     );
+    let play = Play::script("marks late; head; blurt 900");
+    assert!((200..=256).contains(&play.words()), "{} words of one large piece", play.words());
+    check("head; blurt 900; finish stop; done", "900 words done; settled stop 5+901; served");
     check("marks late; head; say 400; leave", "256 words; settled cancelled 5+256; cancelled");
 }
 
 #[test]
 fn a_site_that_goes_on_and_on_is_stopped() {
-    check("ask max 100; head; say 500", "111 words done; settled length 5+100; served");
+    check("ask max 100; head; say 500", "110 words done; settled length 5+100; served");
+    let one_piece = Play::script("ask max 50; head; blurt 900");
+    assert!((45..=59).contains(&one_piece.words()), "{} of one large piece", one_piece.words());
     let play = Play::script("ask usage max 100; head; say 500");
     let finishes =
         play.frames().iter().filter(|frame| frame.contains("\"finish_reason\":\"length\"")).count();
@@ -254,6 +259,7 @@ fn step() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => proptest::sample::select(fixed.to_vec()).prop_map(str::to_owned),
         3 => (1u32..90).prop_map(|words| format!("say {words}")),
+        1 => (1u32..900).prop_map(|words| format!("blurt {words}")),
     ]
 }
 

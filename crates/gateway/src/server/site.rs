@@ -119,10 +119,11 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) -> R
         Answer::Endless => {
             shared.streams_open.fetch_add(1, Ordering::SeqCst);
             let open = Open(Arc::clone(&shared));
-            let words = futures_util::stream::unfold(open, |open| async move {
-                tokio::time::sleep(Duration::from_millis(3)).await;
+            let pace = tokio::time::interval(Duration::from_millis(3));
+            let words = futures_util::stream::unfold((open, pace), |(open, mut pace)| async move {
+                pace.tick().await;
                 let event = format!("data: {}\n\n", chunk(&json!({"content": " word"}), &Value::Null));
-                Some((Ok::<_, Infallible>(Bytes::from(event)), open))
+                Some((Ok::<_, Infallible>(Bytes::from(event)), (open, pace)))
             });
             events_response(Body::from_stream(words))
         }

@@ -1,7 +1,7 @@
 //! Plays a request against the real core, step by step, and watches the promises at every one of them.
 //!
 //! A script is a list of steps divided by `;`. The first may say what is asked: `ask plain max 10 n 2 usage stops credit 5000`.
-//! Others are what the site says (`head`, `head 500`, `say 3`, `finish stop`, `usage 9 4`, `done`, `end`, `error`, `garbage`,
+//! Others are what the site says (`head`, `head 500`, `say 3`, `blurt 900`, `finish stop`, `usage 9 4`, `done`, `end`, `error`, `garbage`,
 //! `broken`, `unreachable`, `full`, `body {…}`), what the client does (`slow`, `got`, `leave`), what the ledger does
 //! (`marks late`, `marks come`, `busy`, `well`, `stopped`), and time: `wait 1500`.
 use std::collections::VecDeque;
@@ -9,25 +9,22 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sycee_core::entry::Submission;
-use sycee_core::genesis::{AssetDefinition, Charter};
-use sycee_core::ids::{Amount, Hash, KeyId, MemberId, RequestId, Time};
+use sycee_core::ids::{Amount, RequestId, Time};
 use sycee_core::ledger::Account;
-use sycee_core::limits::SECOND;
 use sycee_core::permission::Actor;
 use sycee_core::settlement::{Command, Event, Release, Settled};
-use sycee_core::{Core, Outcome, genesis};
+use sycee_core::{Core, Outcome};
 use sycee_node::Unavailable;
 
 use super::super::{Action, Candidate, Endpoint, Failure, Flow, Input, Mark, Order, UpstreamHead, stream};
-use crate::count::completion_count;
-use crate::market::{self, Consumer, Market};
+use crate::count::{Vocabulary, completion_count};
+use crate::market::{self, Books, Consumer, Market, START};
 use crate::options::{Limits, Timeouts};
 use crate::problem::Problem;
 use crate::registry::{Registry, Sent};
 use crate::sse;
 use crate::template::Template;
 
-const START: Time = Time(1_800_000_000 * SECOND);
 /// Tokens of the prompt with the test's template.
 pub(super) const PROMPT: &str = "Where does it go?";
 
@@ -54,6 +51,7 @@ pub(super) struct Play {
     // What the client sees.
     has_head: bool,
     frames: Vec<String>,
+    text: String,
     /// Words in all frames up to each.
     words: Vec<u64>,
     delivered: usize,
@@ -66,44 +64,6 @@ pub(super) struct Play {
     durable_words: u64,
     settled: Option<Settled>,
     released: Option<Release>,
-}
-
-fn number(uuid: u128) -> u128 {
-    u128::from(START.0 / 1_000_000) << 80 | uuid
-}
-
-fn books(credit: Amount) -> (Core, Market, Consumer) {
-    let mut next = 100u128;
-    let mut draw = || {
-        next += 1;
-        number(next)
-    };
-    let mut core = Core::default();
-    let assets = vec![AssetDefinition { code: "CNY".to_owned(), decimals: 9 }];
-    let charter = Charter { log_id: 1, origin: "test".to_owned(), assets, public_key: [1; 32] };
-    let operator = MemberId(number(1));
-    let found = genesis::Command::Found {
-        charter,
-        operator,
-        operator_name: "operator".to_owned(),
-        operator_key: KeyId(number(2)),
-        operator_key_hash: Hash([7; 32]),
-    };
-    let mut at = START.before(SECOND);
-    let mut apply = |submission: Submission| {
-        at = at.after(1);
-        let outcome = core.submit(at, &submission).outcome;
-        assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
-    };
-    apply(Submission::internal(Actor::Founder, found));
-    let market = market::market(&mut draw);
-    let (consumer, commands) = market::consumer(&mut draw, credit);
-    for command in market.commands.iter().cloned().chain(commands) {
-        let (actor, reason) = (Actor::Member(operator), Some("test".to_owned()));
-        apply(Submission { actor, id: None, reason, command });
-    }
-    apply(Submission::internal(Actor::Gateway, Command::BeginEpoch));
-    (core, market, consumer)
 }
 
 /// What the first step of a script asks for.
@@ -174,7 +134,7 @@ impl Asked {
             sent: Arc::clone(&sent),
         };
         Order {
-            request: RequestId(number(7)),
+            request: RequestId(market::id(7)),
             account: consumer.account,
             key: consumer.key_id,
             model: market.chat,
@@ -200,7 +160,7 @@ impl Play {
     pub(super) fn script(script: &str) -> Self {
         let mut steps = script.split(';').map(str::trim).peekable();
         let asked = Asked::read(steps.next_if(|step| step.starts_with("ask")).unwrap_or("ask"));
-        let (core, market, consumer) = books(asked.credit);
+        let Books { core, market, consumer, .. } = Books::new(asked.credit);
         let order = asked.order(&market, &consumer);
         let request = order.request;
         let mut play = Self {
@@ -217,6 +177,7 @@ impl Play {
             is_slow: false,
             has_head: false,
             frames: Vec::new(),
+            text: String::new(),
             words: Vec::new(),
             delivered: 0,
             rejected: None,
@@ -249,6 +210,11 @@ impl Play {
                 self.feed(Input::Head(UpstreamHead { status, is_event_stream, microjoules: Some(77) }));
             }
             "say" => self.say(rest),
+            // The words of one chunk, as from a site that only looks as if it streamed.
+            "blurt" => {
+                let text = " word".repeat(rest.parse().unwrap());
+                self.chunk(&json!({"id": "x", "choices": [{"index": 0, "delta": {"content": text}}]}));
+            }
             "finish" => self.chunk(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": rest}]})),
             "usage" => {
                 let (input, output) = rest.split_once(' ').unwrap();
@@ -392,7 +358,13 @@ impl Play {
     fn frame(&mut self, text: String) {
         let is_end = text.contains("[DONE]") || !text.starts_with("data: ");
         assert!(!is_end || self.settled.is_some(), "F2: the end before the settlement");
-        let words = self.words.last().copied().unwrap_or(0) + text.matches(" word").count() as u64;
+        let data = text.strip_prefix("data: ").unwrap_or(&text).trim();
+        let value: Value = serde_json::from_str(data).unwrap_or_default();
+        let choice = &value["choices"][0];
+        let said = choice["delta"]["content"].as_str().or_else(|| choice["message"]["content"].as_str());
+        self.text.push_str(said.unwrap_or(""));
+        // A word is a token, and so is a part of one where a large piece was split.
+        let words = Vocabulary::O200kBase.count(&self.text);
         if text.starts_with("data: ") {
             assert!(words <= self.durable_words + stream::INTERVAL_TOKENS, "F4: more than an interval ahead");
         }
