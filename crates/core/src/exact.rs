@@ -31,7 +31,7 @@ impl fmt::Display for Inexact {
 impl core::error::Error for Inexact {}
 
 /// The one value that `bytes` spell.
-pub(crate) fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, Inexact> {
+pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, Inexact> {
     let mut decoder = Decoder::new(bytes);
     let value: T = decoder.decode().map_err(|error| Inexact::Malformed { cause: error.to_string() })?;
     if decoder.position() < bytes.len() {

@@ -33,39 +33,109 @@ pub fn from_ppm(ppm: u32) -> i128 {
 /// # Panics
 /// When the amount is negative or above [`AMOUNT_MAX`], or the slices differ in length: callers check these first.
 pub fn split(amount: Amount, shares: &[i128], carries: &mut [i128]) -> Vec<Amount> {
-    assert!((0..=AMOUNT_MAX).contains(&amount), "the amount is within limits");
-    assert_eq!(shares.len(), carries.len(), "one carry a share");
-    let claims: Vec<i128> =
-        shares.iter().zip(&*carries).map(|(share, carry)| claim(amount, *share, *carry)).collect();
-    let mut parts: Vec<Amount> = claims.iter().map(|claim| claim.div_euclid(WHOLE).max(0)).collect();
-    // Who is ahead of its entitlement takes no part: it waits.
-    let mut by_remainder: Vec<usize> = (0..parts.len()).filter(|index| at(&claims, *index) >= 0).collect();
-    by_remainder.sort_by_key(|index| core::cmp::Reverse(at(&claims, *index).rem_euclid(WHOLE)));
-
-    let given: Amount = parts.iter().sum();
-    let left = usize::try_from(amount.saturating_sub(given)).unwrap_or(0);
-    for index in by_remainder.iter().take(left) {
-        add(&mut parts, *index, 1);
-    }
-    take_back(&mut parts, &by_remainder, given.saturating_sub(amount));
-
-    for ((carry, claim), part) in carries.iter_mut().zip(&claims).zip(&parts) {
-        *carry = claim.saturating_sub(part.saturating_mul(WHOLE));
-    }
-    parts
+    let mut parts = Parts::default();
+    parts.split(amount, shares, carries);
+    parts.units
 }
 
-/// While some are ahead, whole units alone can come to more than the amount: those with the smallest remainders wait then.
-fn take_back(parts: &mut [Amount], by_remainder: &[usize], mut excess: Amount) {
-    for index in by_remainder.iter().rev().cycle() {
-        if excess <= 0 {
-            break;
+/// The parts of a payment, and what each party's claim has beyond whole units; kept from payment to payment, so that many
+/// cost no memory.
+#[derive(Default)]
+struct Parts {
+    units: Vec<Amount>,
+    remainders: Vec<i128>,
+}
+
+/// The remainder of a party that is to be passed over.
+const PASSED_OVER: i128 = -1;
+
+impl Parts {
+    fn split(&mut self, amount: Amount, shares: &[i128], carries: &mut [i128]) {
+        assert!((0..=AMOUNT_MAX).contains(&amount), "the amount is within limits");
+        assert_eq!(shares.len(), carries.len(), "one carry a share");
+        self.units.clear();
+        self.remainders.clear();
+        let mut left = amount;
+        for (share, carry) in shares.iter().zip(carries.iter_mut()) {
+            // Until the units are known, the carry is the claim.
+            *carry = claim(amount, *share, *carry);
+            // Who is ahead of its entitlement takes no part: it waits.
+            let (units, remainder) = if *carry < 0 { (0, PASSED_OVER) } else { whole_units(*carry) };
+            left = left.saturating_sub(units);
+            self.units.push(units);
+            self.remainders.push(remainder);
         }
-        if at(parts, *index) > 0 {
-            add(parts, *index, -1);
-            excess = excess.saturating_sub(1);
+        while left > 0 {
+            self.give_one();
+            left = left.saturating_sub(1);
+        }
+        while left < 0 {
+            self.take_one();
+            left = left.saturating_add(1);
+        }
+        for (carry, units) in carries.iter_mut().zip(&self.units) {
+            *carry = carry.saturating_sub(units.saturating_mul(WHOLE));
         }
     }
+
+    /// A unit for who has the largest remainder, and stands first among equals.
+    fn give_one(&mut self) {
+        let mut largest = PASSED_OVER;
+        let mut first = None;
+        for (units, remainder) in self.units.iter_mut().zip(&mut self.remainders) {
+            if *remainder > largest {
+                largest = *remainder;
+                first = Some((units, remainder));
+            }
+        }
+        let (units, remainder) = first.expect("R1: at most one unit a party is left");
+        *units = units.saturating_add(1);
+        *remainder = PASSED_OVER;
+    }
+
+    /// While some are ahead, whole units alone can come to more than the amount. Then who has the smallest remainder waits, and
+    /// is a unit behind the others when the next one has to.
+    fn take_one(&mut self) {
+        let parties = self.units.iter_mut().zip(&mut self.remainders).filter(|(units, _)| **units > 0);
+        let last = parties.rev().min_by_key(|(_, remainder)| **remainder);
+        let (units, remainder) = last.expect("R1: the parts exceed the amount");
+        *units = units.saturating_sub(1);
+        *remainder = remainder.saturating_add(WHOLE);
+    }
+}
+
+/// What `times` payments of `amount` come to: the sums of the parts and the carries after the last, as that many calls of
+/// [`split`] give them. `None` if the sum does not fit.
+pub fn split_repeatedly(amount: Amount, shares: &[i128], times: u64) -> Option<(Vec<Amount>, Vec<i128>)> {
+    let whole = amount.checked_mul(times.into())?;
+    let (mut sums, mut carries) = (vec![Amount::default(); shares.len()], vec![0; shares.len()]);
+    // Where everybody is due a unit each time nobody can get ahead of it, so instalments come to the same as their sum.
+    let due_a_unit = shares.iter().all(|share| *share == 0 || amount.saturating_mul(*share) >= WHOLE);
+    if due_a_unit && whole <= AMOUNT_MAX {
+        let sums = split(whole, shares, &mut carries);
+        return Some((sums, carries));
+    }
+    let mut parts = Parts::default();
+    let mut left = times;
+    let mut paid: u64 = 0;
+    while left > 0 {
+        parts.split(amount, shares, &mut carries);
+        for (sum, part) in sums.iter_mut().zip(&parts.units) {
+            *sum = sum.checked_add(*part)?;
+        }
+        left = left.saturating_sub(1);
+        paid = paid.saturating_add(1);
+        // Nobody is owed anything, as at the beginning: from here on it all repeats.
+        if carries.iter().all(|carry| *carry == 0) {
+            let more = left.div_euclid(paid);
+            left = left.rem_euclid(paid);
+            for sum in &mut sums {
+                *sum = sum.checked_mul(Amount::from(more).saturating_add(1))?;
+            }
+            paid = u64::MAX;
+        }
+    }
+    Some((sums, carries))
 }
 
 fn claim(amount: Amount, share: i128, carry: i128) -> i128 {
@@ -75,13 +145,13 @@ fn claim(amount: Amount, share: i128, carry: i128) -> i128 {
         .expect("R1: AMOUNT_MAX × WHOLE fits 127 bits")
 }
 
-fn at(amounts: &[i128], index: usize) -> i128 {
-    amounts.get(index).copied().expect("the index came from a slice of this length")
-}
-
-fn add(parts: &mut [Amount], index: usize, units: Amount) {
-    let part = parts.get_mut(index).expect("the index came from a slice of this length");
-    *part = part.saturating_add(units);
+/// The units of a claim and what it has beyond. Most claims of small payments are below one, and a division in 128 bits is dear.
+fn whole_units(claim: i128) -> (Amount, i128) {
+    if claim < WHOLE {
+        return (0, claim);
+    }
+    let units = claim.div_euclid(WHOLE);
+    (units, claim.saturating_sub(units.saturating_mul(WHOLE)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Every small split against the largest-remainder method done by hand, and what no split may ever do.
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may panic")]
-use super::{AMOUNT_MAX, WHOLE, from_ppm, split};
+use super::{AMOUNT_MAX, WHOLE, from_ppm, split, split_repeatedly};
 use crate::tests::seeded;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
@@ -162,6 +162,40 @@ fn a_million_payments_of_one_unit() {
         sums[1] += parts[1];
     }
     assert_eq!((sums, carries), ([666_667, 333_333], [0, 0]));
+}
+
+/// The short ways of many payments end where the long way ends.
+#[test]
+fn repeated_payments_end_where_single_ones_do() {
+    let run = |(weights, amount, times): (Vec<u8>, u16, u8)| {
+        let whole: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
+        let mut shares: Vec<i128> =
+            weights.iter().map(|weight| i128::from(*weight) * (WHOLE / whole.max(1))).collect();
+        shares.push(WHOLE - shares.iter().sum::<i128>());
+        let amount = i128::from(amount >> (times % 16));
+        let times = u64::from(times) * 3;
+        let (mut carries, mut sums) = (vec![0; shares.len()], vec![0; shares.len()]);
+        for _ in 0..times {
+            let parts = split(amount, &shares, &mut carries);
+            parts.iter().zip(&mut sums).for_each(|(part, sum)| *sum += part);
+        }
+        assert_eq!(split_repeatedly(amount, &shares, times), Some((sums, carries)));
+        Ok(())
+    };
+    let cases = (vec(any::<u8>(), 1..6), any::<u16>(), any::<u8>());
+    seeded(6, 1000).run(&cases, run).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn so_many_payments_are_no_trouble() {
+    let shares = [WHOLE - from_ppm(333_333), from_ppm(333_333)];
+    let (sums, carries) = split_repeatedly(1, &shares, 1_000_000_000_007).expect("it fits");
+    assert_eq!(sums.iter().sum::<i128>(), 1_000_000_000_007);
+    assert_eq!(sums, [666_667_000_005, 333_333_000_002]);
+    assert_eq!(carries, [-from_ppm(333_331), from_ppm(333_331)]);
+    assert_eq!(split_repeatedly(AMOUNT_MAX, &[WHOLE], 3), Some((vec![3 * AMOUNT_MAX], vec![0])));
+    assert_eq!(split_repeatedly(AMOUNT_MAX, &[WHOLE], u64::MAX), None);
+    assert_eq!(split_repeatedly(7, &[WHOLE], 0), Some((vec![0], vec![0])));
 }
 
 #[test]
