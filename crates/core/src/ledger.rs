@@ -17,6 +17,9 @@ use crate::{Breach, Tx};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 
+mod row;
+pub use row::Row;
+
 /// Where value can be. Commands name only members' accounts: the house accounts have no id to name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum Account {
@@ -221,7 +224,7 @@ pub struct Details {
     pub name: String,
 }
 
-/// The money of an account: one row of the hot table.
+/// The money of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Balance {
     /// What it has; negative below zero.
@@ -256,7 +259,7 @@ pub struct State {
     #[n(1)]
     handles: Table<Account, Handle>,
     #[n(2)]
-    balances: Dense<Balance>,
+    balances: Dense<Row>,
 }
 
 impl State {
@@ -273,7 +276,7 @@ impl State {
     /// The money of an account; a house account that nothing has touched has none.
     pub fn balance(&self, account: Account) -> Option<Balance> {
         match (self.handles.get(&account), account) {
-            (Some(handle), _) => self.balances.get(*handle).copied(),
+            (Some(handle), _) => self.balances.get(*handle).map(Row::balance),
             (None, Account::Outside(asset) | Account::Fees(asset)) => Some(Balance::house(asset)),
             (None, Account::Member(_)) => None,
         }
@@ -281,7 +284,9 @@ impl State {
 
     /// Every account with its money, house accounts first.
     pub fn balances(&self) -> impl Iterator<Item = (Account, Balance)> + '_ {
-        self.handles.iter().filter_map(|(account, handle)| Some((*account, *self.balances.get(*handle)?)))
+        self.handles
+            .iter()
+            .filter_map(|(account, handle)| Some((*account, self.balances.get(*handle)?.balance())))
     }
 
     pub(crate) fn scope(&mut self, scope: Scope) {
@@ -291,7 +296,12 @@ impl State {
         balances.scope(scope);
     }
 
-    fn change(&mut self, account: Account, change: impl FnOnce(&mut Balance)) {
+    /// See [`crate::Core::snapshot`].
+    pub(crate) fn share(&mut self) {
+        self.balances.share();
+    }
+
+    fn change(&mut self, account: Account, change: impl FnOnce(&mut Row)) {
         let handle = match (self.handles.get(&account), account) {
             (Some(handle), _) => *handle,
             (None, Account::Outside(asset) | Account::Fees(asset)) => {
@@ -303,7 +313,7 @@ impl State {
     }
 
     fn admit(&mut self, account: Account, balance: Balance) -> Handle {
-        let handle = self.balances.push(balance);
+        let handle = self.balances.push(Row::new(balance));
         self.handles.insert(account, handle);
         handle
     }
@@ -498,7 +508,7 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
                 row.held.checked_sub(*amount).filter(|held| *held >= 0).expect("L2: released what was held");
         }),
         Event::LimitSet { account, limit } => {
-            state.change(Account::Member(*account), |row| row.limit = Some(*limit));
+            state.change(Account::Member(*account), |row| row.limit = *limit);
         }
     }
 }

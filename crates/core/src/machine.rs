@@ -201,6 +201,13 @@ impl Core {
         &self.state
     }
 
+    /// The state as it is now. What of it is hot is shared with it and copied page by page as it changes here, so that taking
+    /// one is a pause and not a stop.
+    pub fn snapshot(&mut self) -> State {
+        self.state.ledger.share();
+        self.state.clone()
+    }
+
     /// Folds an entry that was decided before.
     pub fn fold(&mut self, entry: &Entry) {
         self.state.fold(entry);

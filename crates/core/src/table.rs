@@ -4,7 +4,9 @@
 //! A command opens a scope; a refusal discards it, and the state is as if the command had never come.
 //!
 //! Bounds: an ordered write costs a tree descent and one clone of the former row while a scope is open. A dense write costs
-//! one page look-up and, on the first write after the page was shared, one copy of 16 KiB.
+//! one page look-up and, on the first write after the page was shared, one copy of 16 KiB. Pages that nobody shares are not
+//! counted: an atomic count for each write would keep the processor from fetching the rows of a posting at once, and take
+//! twice the time.
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
@@ -136,13 +138,15 @@ impl<'b, C, K: Decode<'b, C> + Ord, V: Decode<'b, C>> Decode<'b, C> for Table<K,
 /// Bytes of a dense page.
 const PAGE_BYTES: usize = 16 * 1024;
 
-/// A page: shared until somebody writes to it, then copied for the writer.
-type Page<V> = Arc<Vec<V>>;
+/// A page that clones share; that it is a list lets it be shared and taken back without copying its rows.
+type Shared<V> = Arc<Vec<V>>;
 
-/// Rows by handle, in pages that are copied on the first write after a snapshot shares them.
+/// Rows by handle, in pages that are copied on the first write after they were shared.
 #[derive(Clone, Debug)]
 pub struct Dense<V> {
-    pages: Vec<Page<V>>,
+    /// Empty where the page is shared.
+    own: Vec<Vec<V>>,
+    shared: Vec<Option<Shared<V>>>,
     len: u32,
     undo: Option<DenseUndo<V>>,
 }
@@ -155,17 +159,26 @@ struct DenseUndo<V> {
 
 impl<V> Default for Dense<V> {
     fn default() -> Self {
-        Self { pages: Vec::new(), len: 0, undo: None }
+        Self { own: Vec::new(), shared: Vec::new(), len: 0, undo: None }
     }
 }
 
 impl<V: PartialEq> PartialEq for Dense<V> {
     fn eq(&self, other: &Self) -> bool {
-        self.pages == other.pages
+        self.pages().eq(other.pages())
     }
 }
 
 impl<V: Eq> Eq for Dense<V> {}
+
+impl<V> Dense<V> {
+    fn pages(&self) -> impl Iterator<Item = &[V]> {
+        self.own.iter().zip(&self.shared).map(|(own, shared)| match shared {
+            Some(rows) => rows.as_slice(),
+            None => own.as_slice(),
+        })
+    }
+}
 
 impl<V: Clone> Dense<V> {
     const ROWS_PER_PAGE: usize = {
@@ -186,32 +199,44 @@ impl<V: Clone> Dense<V> {
     /// The row of `handle`.
     pub fn get(&self, handle: Handle) -> Option<&V> {
         let (page, slot) = Self::place(handle);
-        self.pages.get(page)?.get(slot)
+        let shared = || self.shared.get(page)?.as_ref()?.get(slot);
+        self.own.get(page)?.get(slot).or_else(shared)
     }
 
     /// All rows in handle order.
     pub fn iter(&self) -> impl Iterator<Item = &V> {
-        self.pages.iter().flat_map(|page| page.iter())
+        self.pages().flatten()
+    }
+
+    /// From here on clones share the pages and cost a pointer each; the first write to a page copies it.
+    pub(crate) fn share(&mut self) {
+        for (own, shared) in self.own.iter_mut().zip(&mut self.shared) {
+            if !own.is_empty() {
+                *shared = Some(Arc::new(core::mem::take(own)));
+            }
+        }
     }
 
     /// Appends a row and returns its handle.
-    pub(crate) fn push(&mut self, value: V) -> Handle {
+    pub fn push(&mut self, value: V) -> Handle {
         let handle = Handle(self.len);
         let (page, _) = Self::place(handle);
-        if page == self.pages.len() {
-            self.pages.push(Arc::new(Vec::with_capacity(Self::ROWS_PER_PAGE)));
+        if page == self.own.len() {
+            self.own.push(Vec::with_capacity(Self::ROWS_PER_PAGE));
+            self.shared.push(None);
         }
-        let page = self.pages.get_mut(page).expect("the page was just made");
-        Arc::make_mut(page).push(value);
+        take_over(&mut self.own, &mut self.shared, page).push(value);
         self.len = self.len.checked_add(1).expect("limits::ACCOUNTS_MAX is far below 2^32");
         handle
     }
 
     /// Changes one row in place.
-    pub(crate) fn update(&mut self, handle: Handle, change: impl FnOnce(&mut V)) {
+    pub fn update(&mut self, handle: Handle, change: impl FnOnce(&mut V)) {
         let (page, slot) = Self::place(handle);
-        let page = self.pages.get_mut(page).expect("a handle names a row");
-        let row = Arc::make_mut(page).get_mut(slot).expect("a handle names a row");
+        let row = match self.own.get_mut(page).and_then(|rows| rows.get_mut(slot)) {
+            Some(row) => row,
+            None => shared_row(&mut self.own, &mut self.shared, page, slot),
+        };
         if let Some(undo) = &mut self.undo {
             undo.former.push((handle, row.clone()));
         }
@@ -238,9 +263,10 @@ impl<V: Clone> Dense<V> {
     fn truncate(&mut self, len: u32) {
         let (page, slot) = Self::place(Handle(len));
         let pages = if slot == 0 { page } else { page.saturating_add(1) };
-        self.pages.truncate(pages);
-        if let (false, Some(last)) = (slot == 0, self.pages.last_mut()) {
-            Arc::make_mut(last).truncate(slot);
+        self.own.truncate(pages);
+        self.shared.truncate(pages);
+        if slot > 0 {
+            take_over(&mut self.own, &mut self.shared, page).truncate(slot);
         }
         self.len = len;
     }
@@ -249,6 +275,32 @@ impl<V: Clone> Dense<V> {
         let index = usize::try_from(handle.0).expect("usize holds 32 bits");
         (index.div_euclid(Self::ROWS_PER_PAGE), index.rem_euclid(Self::ROWS_PER_PAGE))
     }
+}
+
+/// The rows of a page that is one's own from now on, copied if somebody else still has them.
+fn take_over<'a, V: Clone>(
+    own: &'a mut [Vec<V>],
+    shared: &mut [Option<Shared<V>>],
+    page: usize,
+) -> &'a mut Vec<V> {
+    let own = own.get_mut(page).expect("a handle names a row");
+    if let Some(rows) = shared.get_mut(page).and_then(Option::take) {
+        *own = Arc::unwrap_or_clone(rows);
+    }
+    own
+}
+
+/// Apart from the common case, so that this stays small: the less there is to do for a row, the more rows the processor
+/// fetches at once.
+#[cold]
+#[inline(never)]
+fn shared_row<'a, V: Clone>(
+    own: &'a mut [Vec<V>],
+    shared: &mut [Option<Shared<V>>],
+    page: usize,
+    slot: usize,
+) -> &'a mut V {
+    take_over(own, shared, page).get_mut(slot).expect("a handle names a row")
 }
 
 impl<C, V: Encode<C> + Clone> Encode<C> for Dense<V> {

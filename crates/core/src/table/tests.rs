@@ -88,7 +88,12 @@ fn a_dense_table_is_a_list_with_undo() {
                         list = former;
                     }
                 }
-                _ => snapshot = (table.clone(), list.clone()),
+                _ => {
+                    if value % 3 > 0 {
+                        table.share();
+                    }
+                    snapshot = (table.clone(), list.clone());
+                }
             }
             for (table, list) in [(&table, &list), (&snapshot.0, &snapshot.1)] {
                 assert!(table.iter().map(|row| row[0]).eq(list.iter().copied()));
@@ -119,16 +124,19 @@ fn only_the_page_that_is_written_is_copied() {
     for value in 0..8 {
         table.push([value; 1024]);
     }
+    table.share();
     let snapshot = table.clone();
     table.update(Handle(5), |row| row[0] = 9);
-    let shared: Vec<bool> = table
-        .pages
-        .iter()
-        .zip(&snapshot.pages)
-        .map(|(one, other)| std::sync::Arc::ptr_eq(one, other))
-        .collect();
+    let places = |table: &Dense<Wide>| -> Vec<_> { table.pages().map(<[_]>::as_ptr).collect() };
+    let shared: Vec<bool> =
+        places(&table).iter().zip(&places(&snapshot)).map(|(one, other)| one == other).collect();
     assert_eq!(shared, [true, false]);
     assert_eq!(snapshot.get(Handle(5)).map(|row| row[0]), Some(5));
+    drop(snapshot);
+    // Nobody else has it any more, so it becomes one's own again without a copy.
+    let before = places(&table);
+    table.update(Handle(1), |row| row[0] = 7);
+    assert_eq!(places(&table), before);
 }
 
 #[test]

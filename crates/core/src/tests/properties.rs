@@ -96,12 +96,14 @@ fn check_log(stage: &Stage) {
     assert_eq!(restored.hash(), half.hash());
 
     let (mut folding, mut deciding) = (Core::new(restored.clone()), Core::new(restored));
+    let shared = folding.snapshot();
     for entry in after {
         folding.fold(entry);
         assert_eq!(deciding.submit(entry.at, &entry.submission()).entry.as_ref(), Some(entry));
     }
     assert_eq!(folding.state().hash(), stage.world.state().hash());
     assert_eq!(deciding.state().hash(), stage.world.state().hash());
+    assert_eq!(shared, half, "what comes after a snapshot changes nothing in it");
 }
 
 /// An entry that is not the next one is not folded.
