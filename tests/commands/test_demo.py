@@ -85,18 +85,26 @@ def test_sigterm_ends_it_with_sound_books_and_it_goes_on_where_it_stopped(tmp_pa
         assert Control(second.api_url, second.keys["operator"]).get("/members")["items"]
 
 
-def test_verify_names_the_place_of_a_flipped_byte(tmp_path):
+def verify_flipped(running, segment, good, at):
+    data = bytearray(good)
+    data[at] ^= 1 << at % 8
+    segment.write_bytes(data)
+    done = subprocess.run([binary(), "verify", str(running.data), "--json"], capture_output=True, text=True, timeout=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_verify_finds_a_flipped_byte_anywhere_and_the_log_does_not_open(tmp_path):
     with Sycee(data=tmp_path / "data") as running:
         running.consumer(10**9)
     sound = running.verify()
-    segment = max((path for path in running.data.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
-    data = bytearray(segment.read_bytes())
-    written = len(data.rstrip(b"\0"))
-    data[written * 3 // 4] ^= 1
-    segment.write_bytes(data)
-    done = subprocess.run([binary(), "verify", str(running.data), "--json"], capture_output=True, text=True, timeout=60)
-    found = json.loads(done.stdout)
-    assert done.returncode != 0 and not found["sound"] and found["cause"] and found["position"] < sound["position"]
+    [segment] = running.data.glob("segment-*")
+    good = segment.read_bytes()
+    written = len(good.rstrip(b"\0"))
+    places = [*(written * part // 40 for part in range(1, 40)), written - 1, written + 5000]
+    for at in places:
+        status, found = verify_flipped(running, segment, good, at)
+        assert status not in (0, 101) and not found["sound"] and found["cause"], f"byte {at} of {written}"
+        assert found["position"] is None or found["position"] <= sound["position"]
+    assert len(places) == 41
     refused = Process([binary(), "demo", "--data", str(running.data), "--port", "0"])
-    assert refused.popen.wait(30) not in (0, 101), "never silently shorter"
-    assert "ready" not in refused.said()
+    assert refused.popen.wait(30) not in (0, 101) and "ready" not in refused.said(), "never silently shorter"
