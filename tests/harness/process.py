@@ -35,7 +35,7 @@ def _tied_to_parent():
 
 class Process:
     def __init__(self, command, env=None):
-        self.output = tempfile.NamedTemporaryFile("w+", prefix="sycee-test-", suffix=".log", delete=False)
+        self.output = tempfile.NamedTemporaryFile("w+", prefix="sycee-test-", suffix=".log")
         self.command = command
         self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
                                       env={**os.environ, **(env or {})}, cwd=ROOT, preexec_fn=_tied_to_parent)
