@@ -59,7 +59,9 @@ fn answer(kind: Kind, text: &str) -> Result<(Value, bool)> {
     let Value::Object(fields) = &file else {
         bail!("an input is an object, and so is a file of `cases`");
     };
-    if let Some(cases) = fields.get("cases").or_else(|| fields.get(kind.name())) {
+    // An input may have a field of the kind's own name, as `usage` has; a list of cases is a list.
+    let under_kind = fields.get(kind.name()).filter(|cases| cases.is_array());
+    if let Some(cases) = fields.get("cases").or(under_kind) {
         return all(kind, cases);
     }
     let input = fields.get("input").unwrap_or(&file);

@@ -174,3 +174,34 @@ fn mistakes_are_named() {
     let unknown = Kind::from_name("karma").expect_err("there is no such rule yet");
     assert_eq!(unknown.to_string(), "there is no rule `karma`; there are: usage, royalty");
 }
+
+#[test]
+fn an_input_may_be_bare_whatever_its_fields_are_called() {
+    let bare = [
+        (
+            Kind::Usage,
+            json!({"protocol": "openai", "usage": {"prompt_tokens": 7, "completion_tokens": 2}}),
+            "input_uncached",
+            json!(7),
+        ),
+        (
+            Kind::Usage,
+            json!({"protocol": "gemini", "usage": {"promptTokenCount": 7, "candidatesTokenCount": 2}}),
+            "output_visible",
+            json!(2),
+        ),
+        (Kind::Usage, json!({"protocol": "openai", "usage": null}), "source", json!("own_count")),
+        (
+            Kind::Royalty,
+            json!({"mode": "relative", "edges": [], "pay": "A", "amount": "5"}),
+            "total",
+            json!("5"),
+        ),
+    ];
+    for (kind, input, key, expected) in bare {
+        for file in [input.clone(), json!({"input": input})] {
+            let (answer, sound) = answer(kind, &file.to_string()).unwrap();
+            assert!(sound && answer[key] == expected, "{file}: {answer}");
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! The ready file: where everything is, for scripts.
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Serialize)]
@@ -30,11 +32,12 @@ pub(crate) struct ReadyKeys {
 }
 
 impl Ready {
-    /// Written whole: whoever sees the file sees all of it.
+    /// Written whole: whoever sees the file sees all of it. It holds keys, so nobody else sees it.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let temporary = path.with_extension(format!("tmp{}", std::process::id()));
         let written = (|| {
-            let mut file = std::fs::File::create(&temporary)?;
+            drop(std::fs::remove_file(&temporary));
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             file.sync_all()?;
             std::fs::rename(&temporary, path)
