@@ -4,54 +4,6 @@
  */
 
 export interface paths {
-    "/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["session_view"];
-        put?: never;
-        post: operations["session_open"];
-        delete: operations["session_close"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["health_view"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/log": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["log_view"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/accounts": {
         parameters: {
             query?: never;
@@ -59,9 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["account_list"];
+        /** All accounts, the house's first; one's own for those who do not see all. */
+        get: operations["accounts_list"];
         put?: never;
-        post?: never;
+        /** Opens an account for a member. */
+        post: operations["accounts_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -75,9 +29,61 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["account_view"];
+        /** One account. */
+        get: operations["accounts_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{id}/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts an earlier entry right by a new posting; nothing is edited. */
+        post: operations["corrections_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{id}/deposits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Money came in from outside. */
+        post: operations["deposits_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{id}/payouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Money goes out. */
+        post: operations["payouts_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -91,7 +97,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["account_statement"];
+        /** The movements of an account, oldest first. */
+        get: operations["statements_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -107,7 +114,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["catalog_view"];
+        /** Everything that is offered. */
+        get: operations["catalog_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -116,14 +124,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/receipts": {
+    "/catalog/apply": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["receipt_list"];
+        get?: never;
+        put?: never;
+        /** Makes the platform offer what a document says; what it leaves out is suspended. */
+        post: operations["catalog_apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether it is well; needs no key. 503 once it has stopped. */
+        get: operations["health_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -132,14 +158,139 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/receipts/{id}": {
+    "/keys/{id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["receipt_view"];
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a key; it stops working at once. */
+        delete: operations["keys_revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The log: what it is, how far it is, and the latest signed checkpoint. */
+        get: operations["log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All members; one's own for those who do not see all. */
+        get: operations["members_list"];
+        put?: never;
+        /** Registers a member. */
+        post: operations["members_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/members/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One member. */
+        get: operations["members_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/members/{id}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A member's keys, without the keys themselves. */
+        get: operations["keys_list"];
+        put?: never;
+        /**
+         * Issues a key. Its secret is in this answer and nowhere else: the platform keeps only a hash, so a repeat of this request is
+         *     refused with `idempotency.reused` rather than answered with another secret.
+         */
+        post: operations["keys_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/members/{id}/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Suspends a member or lets it act again. */
+        post: operations["members_set_standing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Models. */
+        get: operations["models_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Offers. */
+        get: operations["offers_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -155,7 +306,98 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["overview_view"];
+        /** How the platform is doing. Names of other consumers are left out unless the caller sees all. */
+        get: operations["overview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/overview/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The overview again whenever something was written, at most four times a second, as server-sent events named `overview`;
+         *     the id of each is its position. A page that was away asks again and is up to date with the first event.
+         */
+        get: operations["overview_follow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Receipts, newest first. */
+        get: operations["receipts_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/receipts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One receipt: for the member who paid, the provider whose site served, operators and auditors. */
+        get: operations["receipts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in. */
+        get: operations["session_get"];
+        put?: never;
+        /** Exchanges a key for a session cookie. */
+        post: operations["session_create"];
+        /** Ends the session. */
+        delete: operations["session_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sites. */
+        get: operations["sites_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -168,284 +410,1430 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Decimal string with the asset's nine decimals */
-        Money: string;
-        /** @enum {string} */
-        Badge: "measured" | "published" | "assumed";
-        Named: {
-            id: string;
-            name: string;
-        };
-        Problem: {
-            error: {
-                code: string;
-                message: string;
-                detail: string | null;
-                hint: string | null;
-                request_id: string;
-            };
-        };
-        Session: {
-            member: {
-                id: string;
-                name: string;
-                roles: string[];
-            };
-            accounts: {
-                id: string;
-                name: string;
-                asset: string;
-            }[];
-        };
-        Health: {
-            /** @enum {string} */
-            status: "ok" | "degraded" | "stopped";
-            position: number;
-            durable_position: number;
-            /** Format: date-time */
-            started_at: string;
-            version: string;
-            log_id: string;
-            reasons: string[];
-        };
-        Log: {
-            log_id: string;
-            origin: string;
-            position: number;
-            durable_position: number;
-            checkpoint_position: number;
-            public_key: string;
-            root: string;
-            checkpoint: string;
-            assets: {
-                code: string;
-                decimals: number;
-            }[];
-        };
         Account: {
+            asset: string;
+            /** @description What can be spent now: balance + limit − held. Null for a house account, which has no floor. */
+            available: string | null;
+            balance: string;
+            /** @description Set aside by running requests. */
+            held: string;
             id: string;
+            /** @description How far below zero it may go. */
+            limit: string | null;
+            /** @description Id of the member; null for a house account. */
             member: string | null;
+            /** @description `platform` or `outside` for a house account. */
             member_name: string;
             name: string;
-            asset: string;
-            balance: components["schemas"]["Money"];
-            held: components["schemas"]["Money"];
-            available: null | components["schemas"]["Money"];
-            limit: null | components["schemas"]["Money"];
+            /** @description That of its member. */
             standing: string;
         };
-        StatementLine: {
-            position: number;
-            /** Format: date-time */
-            at: string;
-            kind: string;
-            reference: string | null;
-            corrects: number | null;
-            role: string | null;
-            counterparty: string;
-            counterparty_account: string;
-            reason: string | null;
-            amount: components["schemas"]["Money"];
-            balance: components["schemas"]["Money"];
-        };
-        Statement: {
-            items: components["schemas"]["StatementLine"][];
-            next: string | null;
-            opening: components["schemas"]["Money"];
-            closing: components["schemas"]["Money"];
+        /**
+         * @example {
+         *       "member": "mem_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *       "name": "main",
+         *       "asset": "CNY",
+         *       "reason": "contract 2026-114"
+         *     }
+         */
+        AccountDraft: {
+            /** @description Code of the asset, such as `CNY`. */
             asset: string;
-        };
-        Site: {
-            id: string;
+            /** @description How far below zero it may go; nothing if left out. */
+            limit?: string | null;
+            member: string;
             name: string;
-            provider: components["schemas"]["Named"];
-            region: string;
-            region_zh: string;
-            longitude: number;
-            simulated: boolean;
-            power_price: components["schemas"]["Money"];
-            pue: string;
-            joules_input: number;
-            joules_output: number;
-            badge: string;
-            standing: string;
+            reason: string;
         };
-        Model: {
-            id: string;
+        /** @description What applying a document did, or would do. */
+        Applied: {
+            changes: components["schemas"]["ChangeMade"][];
+            /**
+             * Format: int64
+             * @description Of the last entry written; null if nothing was.
+             */
+            position: number | null;
+        };
+        AssetRow: {
+            code: string;
+            /** Format: int32 */
+            decimals: number;
+        };
+        /** @description One try at one site. */
+        Attempt: {
+            /** Format: int32 */
+            ms: number;
+            /** @description `served`, `unreachable`, `timed_out`, `failed`, `busy`, `broke_off` or `cancelled`. */
+            outcome: string;
+            /** @description The site's name. */
+            site: string;
+        };
+        /**
+         * @description One bucket: count × price. The amounts sum to the total: each is rounded down, and what is left goes to the largest
+         *     remainders.
+         */
+        BucketLine: {
+            amount: string;
+            bucket: string;
+            /** Format: int64 */
+            count: number;
+            /** @description Money per million tokens. */
+            price: string;
+        };
+        Catalog: {
+            models: components["schemas"]["Model"][];
+            offers: components["schemas"]["Offer"][];
+            providers: components["schemas"]["Provider"][];
+            sites: components["schemas"]["Site"][];
+        };
+        /** @description A whole catalogue. What a log offers and this does not name is suspended; members are never suspended by leaving them out. */
+        CatalogDocument: {
+            member?: components["schemas"]["DocumentMember"][];
+            model?: components["schemas"]["DocumentModel"][];
+            offer?: components["schemas"]["DocumentOffer"][];
+            provider?: components["schemas"]["DocumentProvider"][];
+            site?: components["schemas"]["DocumentSite"][];
+        };
+        /**
+         * @description What a change does.
+         * @enum {string}
+         */
+        ChangeKind: "add" | "change" | "suspend" | "resume";
+        /** @description One difference between the log and a document. */
+        ChangeMade: {
+            after: string | null;
+            before: string | null;
+            kind: components["schemas"]["ChangeKind"];
             name: string;
-            owner: components["schemas"]["Named"];
-            /** @enum {string} */
-            kind: "chat" | "embedding";
+            /** @description `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule` … */
+            what: string;
+        };
+        /**
+         * @example {
+         *       "amount": "-2.00",
+         *       "corrects": 41,
+         *       "against": "outside",
+         *       "reason": "booked twice"
+         *     }
+         */
+        CorrectionDraft: {
+            /** @description `outside` (the default) or `fees`: where the other side stands. */
+            against?: string | null;
+            /** @description Signed: a negative amount takes from the account. */
+            amount: string;
+            /**
+             * Format: int64
+             * @description Position of the entry that was wrong.
+             */
+            corrects: number;
+            reason: string;
+            reference?: string | null;
+        };
+        /**
+         * @example {
+         *       "key": "sk-sycee-…"
+         *     }
+         */
+        Credentials: {
+            key: string;
+        };
+        /** @description An account of a member. */
+        DocumentAccount: {
+            /** @description Code of the asset, such as `CNY`. */
+            asset: string;
+            /** @description How far below zero it may go; `"0"` for prepaid. */
+            limit?: string | null;
+            name: string;
+        };
+        /** @description A link to a base model. */
+        DocumentBase: {
+            model: string;
+            /** Format: int32 */
+            share_ppm: number;
+        };
+        /** @description A member and its accounts. */
+        DocumentMember: {
+            accounts?: components["schemas"]["DocumentAccount"][];
+            name: string;
+            /** @description Those under common control; made if it is new. */
+            organisation?: string | null;
+            /** @description `operator`, `consumer`, `provider`, `author`, `auditor`, `meter`. */
+            roles: string[];
+        };
+        /** @description A model and the terms agreed for it. */
+        DocumentModel: {
+            /** @description Name of the author's account. */
+            account: string;
+            /** @description Name of the member who is paid as its author. */
+            author: string;
+            bases?: components["schemas"]["DocumentBase"][];
+            /**
+             * Format: int64
+             * @description Most tokens of prompt and completion together.
+             */
             context: number;
-            lineage: {
-                model: string;
-                model_name: string;
-                share_ppm: number;
-            }[];
-            shares: {
-                party: string;
-                account: string;
-                role: string;
-                share_ppm: number;
-            }[];
-            standing: string;
+            /** @description `chat` or `embedding`. */
+            kind: string;
+            name: string;
+            shares?: components["schemas"]["DocumentShare"][];
         };
-        Schedule: {
-            id: string;
-            /** Format: date-time */
-            from: string;
-            prices: {
-                [key: string]: components["schemas"]["Money"];
-            };
-            model_fee_ppm: number;
-            platform_fee_ppm: number;
+        /** @description An offer: one model at one site, with its prices. */
+        DocumentOffer: {
             asset: string;
+            /** @description SHA-256 of the chat template. */
+            chat_template?: string | null;
+            /** Format: int32 */
+            concurrency_max: number;
+            /** @description RFC 3339; as soon as the notice allows if left out. */
+            from?: string | null;
+            model: string;
+            /** Format: int32 */
+            model_fee_ppm: number;
+            /** Format: int64 */
+            output_max: number;
+            /** Format: int32 */
+            platform_fee_ppm: number;
+            /** @description Money per million tokens by bucket; `input` and `output` stand for all buckets of a side that are not named. */
+            prices: {
+                [key: string]: string;
+            };
+            site: string;
+            /** @description SHA-256 of the tokenizer; without one the provider's report is billed within bounds. */
+            tokenizer?: string | null;
+            /** @description What the site calls the model; the same name if left out. */
+            upstream_model?: string | null;
         };
-        Offer: {
-            id: string;
+        /** @description A provider. */
+        DocumentProvider: {
+            /** @description Name of the member behind it. */
+            member: string;
+            name: string;
+        };
+        /** @description A flat share of what a model receives. */
+        DocumentShare: {
+            account: string;
+            member: string;
+            /** @description `author` or `data_owner`. */
+            role: string;
+            /** Format: int32 */
+            share_ppm: number;
+        };
+        /** @description A site. */
+        DocumentSite: {
+            /** @description Name of the provider's account that it is paid into. */
+            account: string;
+            /** @description Where the figures come from: `measured`, `published` or `assumed`. */
+            basis: string;
+            /** @description Joules per input token at the machine. */
+            joules_input: string;
+            /** @description Joules per output token at the machine. */
+            joules_output: string;
+            /** @description Degrees east, as a decimal string. */
+            longitude: string;
+            name: string;
+            /** @description Money per kilowatt hour. */
+            power_price: string;
+            provider: string;
+            /** @description Site power over machine power, such as `"1.07"`. */
+            pue: string;
+            region: string;
+            /** @description The region's name in Chinese. */
+            region_zh?: string | null;
+            simulated?: boolean;
+        };
+        /** @description What ran in the last minute from a site through a model to a consumer. */
+        Flow: {
+            /** @description Name of the member; null for the sum of those that the caller may not know. */
+            consumer: string | null;
             model: string;
             model_name: string;
             site: string;
-            site_name: string;
-            upstream_model: string;
-            standing: string;
-            open: boolean;
-            output_max: number;
-            concurrency_max: number;
-            tokenizer: string | null;
-            chat_template: string | null;
-            schedules: components["schemas"]["Schedule"][];
+            /** Format: int64 */
+            tokens_per_min: number;
         };
-        Catalog: {
-            providers: {
+        Health: {
+            /**
+             * Format: int64
+             * @description Of the newest entry that is on the disk, which is the newest that anybody is told of.
+             */
+            durable_position: number;
+            log_id: string;
+            /**
+             * Format: int64
+             * @description Of the newest entry decided.
+             */
+            position: number;
+            /** @description Why it is not `ok`. */
+            reasons: string[];
+            started_at: string;
+            /** @description `ok`, `degraded` or `stopped`. */
+            status: string;
+            version: string;
+        };
+        Key: {
+            account?: string | null;
+            id: string;
+            label: string;
+            revoked: boolean;
+        };
+        /**
+         * @example {
+         *       "label": "night batch",
+         *       "account": "acc_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *       "reason": "asked for by phone"
+         *     }
+         */
+        KeyDraft: {
+            /** @description The account that requests with this key spend from. */
+            account?: string | null;
+            label: string;
+            reason: string;
+        };
+        Lineage: {
+            model: string;
+            model_name: string;
+            /** Format: int32 */
+            share_ppm: number;
+        };
+        Log: {
+            assets: components["schemas"]["AssetRow"][];
+            /** @description The signed note (C2SP tlog-checkpoint). */
+            checkpoint: string;
+            /**
+             * Format: int64
+             * @description The checkpoint covers the entries before this position.
+             */
+            checkpoint_position: number;
+            /**
+             * Format: int64
+             * @description Of the newest entry on the disk.
+             */
+            durable_position: number;
+            log_id: string;
+            /** @description The name that checkpoints are signed under. */
+            origin: string;
+            /**
+             * Format: int64
+             * @description Of the newest entry decided.
+             */
+            position: number;
+            /** @description Ed25519, hexadecimal. */
+            public_key: string;
+            /** @description Root of the tree over them, hexadecimal. */
+            root: string;
+        };
+        Member: {
+            id: string;
+            name: string;
+            organisation: components["schemas"]["NamedRef"] | null;
+            roles: string[];
+            /** @description When the member's id was drawn. */
+            since: string;
+            /** @description `active` or `suspended`. */
+            standing: string;
+        };
+        /**
+         * @example {
+         *       "name": "Harbour Clinic",
+         *       "organisation": "Harbour Group",
+         *       "roles": [
+         *         "consumer"
+         *       ],
+         *       "reason": "contract 2026-114"
+         *     }
+         */
+        MemberDraft: {
+            name: string;
+            /** @description Name of the organisation; made if it is new. */
+            organisation?: string | null;
+            reason: string;
+            /** @description `operator`, `consumer`, `provider`, `author`, `auditor`, `meter`. */
+            roles: string[];
+        };
+        Model: {
+            /** Format: int64 */
+            context: number;
+            id: string;
+            kind: string;
+            lineage: components["schemas"]["Lineage"][];
+            name: string;
+            /** @description Who is paid as its author. */
+            owner: components["schemas"]["NamedRef"];
+            shares: components["schemas"]["Share"][];
+            standing: string;
+        };
+        /**
+         * @example {
+         *       "amount": "250.00",
+         *       "reference": "bank transfer 88123",
+         *       "reason": "top-up"
+         *     }
+         */
+        MoneyDraft: {
+            /** @description In the account's asset; above zero. */
+            amount: string;
+            reason: string;
+            /** @description The other side's words for it, such as a bank's. */
+            reference?: string | null;
+        };
+        /** @description The entry that moved money, and the account as it is now. */
+        Moved: {
+            account: components["schemas"]["Account"];
+            /** Format: int64 */
+            position: number;
+        };
+        /** @description A thing and what it is called. */
+        NamedRef: {
+            id: string;
+            name: string;
+        };
+        NewKey: {
+            account: string | null;
+            id: string;
+            label: string;
+            /** @description The key itself; shown only now. */
+            secret: string;
+        };
+        Offer: {
+            chat_template: string | null;
+            /** Format: int32 */
+            concurrency_max: number;
+            id: string;
+            model: string;
+            model_name: string;
+            /** @description Whether it can be sold now: it, its model, its site and its provider are active. */
+            open: boolean;
+            /** Format: int64 */
+            output_max: number;
+            schedules: components["schemas"]["Schedule"][];
+            site: string;
+            site_name: string;
+            standing: string;
+            tokenizer: string | null;
+            upstream_model: string;
+        };
+        /** @description How the platform is doing. */
+        Overview: {
+            asset: string;
+            at: string;
+            /**
+             * Format: int64
+             * @description How long the oldest entry that is not on the disk yet has been waiting for it; 0 if none waits.
+             */
+            durable_lag_ms: number;
+            flows: components["schemas"]["Flow"][];
+            /** @description Whether entries are being written. */
+            healthy: boolean;
+            /** @description Over the last ten whole seconds, at sites that are paid in `asset`. */
+            money_per_s: string;
+            open_holds: number;
+            /**
+             * Format: int64
+             * @description Of the newest entry shown.
+             */
+            position: number;
+            /** @description The twenty newest. */
+            receipts: components["schemas"]["OverviewReceipt"][];
+            /** @description From west to east. */
+            sites: components["schemas"]["OverviewSite"][];
+            /**
+             * Format: double
+             * @description Over the last ten whole seconds.
+             */
+            tokens_per_s: number;
+        };
+        /** @description A receipt in one line. */
+        OverviewReceipt: {
+            asset: string;
+            at: string;
+            /** @description Name of the member who paid; null where the caller may not know. */
+            consumer: string | null;
+            finish: string;
+            id: string;
+            model: string | null;
+            site: string | null;
+            /** Format: int64 */
+            tokens: number;
+            total: string;
+        };
+        /** @description A site and what it is doing. */
+        OverviewSite: components["schemas"]["Site"] & {
+            /** @description Whether anything can be bought there now. */
+            healthy: boolean;
+            /**
+             * Format: double
+             * @description Of the last minute's tokens; null if there were none.
+             */
+            joules_per_token: number | null;
+            /** @description Tokens in each of the last sixty seconds, oldest first. */
+            load: number[];
+            /** @description Money per million visible output tokens at its cheapest chat offer; null if it has none. */
+            price_output: string | null;
+            /**
+             * Format: double
+             * @description Over the last ten whole seconds.
+             */
+            tokens_per_s: number;
+        };
+        /** @description One page of a list. */
+        Page_Account: {
+            items: {
+                asset: string;
+                /** @description What can be spent now: balance + limit − held. Null for a house account, which has no floor. */
+                available?: string | null;
+                balance: string;
+                /** @description Set aside by running requests. */
+                held: string;
                 id: string;
+                /** @description How far below zero it may go. */
+                limit?: string | null;
+                /** @description Id of the member; null for a house account. */
+                member?: string | null;
+                /** @description `platform` or `outside` for a house account. */
+                member_name: string;
                 name: string;
-                member: components["schemas"]["Named"];
+                /** @description That of its member. */
                 standing: string;
             }[];
-            sites: components["schemas"]["Site"][];
-            models: components["schemas"]["Model"][];
-            offers: components["schemas"]["Offer"][];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
         };
-        SplitLine: {
-            party: string;
-            account: string;
-            role: string;
-            amount: components["schemas"]["Money"];
+        /** @description One page of a list. */
+        Page_Key: {
+            items: {
+                account?: string | null;
+                id: string;
+                label: string;
+                revoked: boolean;
+            }[];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
         };
-        BucketLine: {
-            bucket: string;
-            count: number;
-            price: components["schemas"]["Money"];
-            amount: components["schemas"]["Money"];
+        /** @description One page of a list. */
+        Page_Member: {
+            items: {
+                id: string;
+                name: string;
+                organisation?: components["schemas"]["NamedRef"] | null;
+                roles: string[];
+                /** @description When the member's id was drawn. */
+                since: string;
+                /** @description `active` or `suspended`. */
+                standing: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
         };
-        Attempt: {
-            site: string;
-            outcome: string;
-            ms: number;
+        /** @description One page of a list. */
+        Page_Model: {
+            items: {
+                /** Format: int64 */
+                context: number;
+                id: string;
+                kind: string;
+                lineage: components["schemas"]["Lineage"][];
+                name: string;
+                /** @description Who is paid as its author. */
+                owner: components["schemas"]["NamedRef"];
+                shares: components["schemas"]["Share"][];
+                standing: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
         };
-        Receipt: {
+        /** @description One page of a list. */
+        Page_Offer: {
+            items: {
+                chat_template?: string | null;
+                /** Format: int32 */
+                concurrency_max: number;
+                id: string;
+                model: string;
+                model_name: string;
+                /** @description Whether it can be sold now: it, its model, its site and its provider are active. */
+                open: boolean;
+                /** Format: int64 */
+                output_max: number;
+                schedules: components["schemas"]["Schedule"][];
+                site: string;
+                site_name: string;
+                standing: string;
+                tokenizer?: string | null;
+                upstream_model: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Receipt: {
+            items: {
+                account: string;
+                asset: string;
+                /** @description When it was settled. */
+                at: string;
+                attempts: components["schemas"]["Attempt"][];
+                /** @description `own_count` where both sides were counted here, else `unverified`. */
+                basis?: string | null;
+                /** @description Tokens by bucket: those that are not zero, and always `input_uncached` and `output_visible`. */
+                buckets: {
+                    [key: string]: number;
+                };
+                /** @description The hold was less than the price; the difference is the provider's loss. */
+                capped: boolean;
+                /**
+                 * Format: int64
+                 * @description The latest signed checkpoint covers the entries before this position.
+                 */
+                checkpoint_position: number;
+                consumer: string;
+                /** @description The report lies outside what the own count allows; the bill is the own count. */
+                dispute: boolean;
+                /** Format: int64 */
+                duration_ms: number;
+                /** @description `chat` or `embeddings`. */
+                endpoint?: string | null;
+                /** @description joules × PUE × power price, rounded down: what the energy cost the site. */
+                energy_cost?: string | null;
+                /** @description `stop`, `length`, `tool_calls`, `content_filter`, `cancelled`, `upstream_error`, `recovered` or `other`. */
+                finish: string;
+                /** Format: int32 */
+                first_token_ms?: number | null;
+                /** @description What had been held for it. */
+                hold?: string | null;
+                id: string;
+                input_basis?: string | null;
+                /**
+                 * Format: double
+                 * @description Joules at the machine.
+                 */
+                joules: number;
+                /** @description `measured`, `published` or `assumed`. */
+                joules_badge?: string | null;
+                /** @description What the consumer calls the key; null where the caller may not know. */
+                key_label?: string | null;
+                /** @description RFC 6962 hash of the entry's leaf, hexadecimal. */
+                leaf: string;
+                lines: components["schemas"]["BucketLine"][];
+                model?: string | null;
+                model_name?: string | null;
+                offer?: string | null;
+                output_basis?: string | null;
+                /**
+                 * Format: int64
+                 * @description Position of the entry in the log.
+                 */
+                position: number;
+                /** @description Money per kilowatt hour at the site when it was settled. */
+                power_price?: string | null;
+                /** @description Money per million tokens, for the buckets shown. */
+                prices: {
+                    [key: string]: string;
+                };
+                pue?: string | null;
+                region?: string | null;
+                region_zh?: string | null;
+                /** @description What the provider reported. */
+                reported?: {
+                    [key: string]: number;
+                } | null;
+                schedule?: string | null;
+                /** @description Whether the site is a simulation. */
+                simulated: boolean;
+                site?: string | null;
+                site_name?: string | null;
+                split: components["schemas"]["SplitLine"][];
+                started_at: string;
+                stream: boolean;
+                total: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Site: {
+            items: {
+                /** @description Where these figures come from: `measured`, `published` or `assumed`. */
+                badge: string;
+                id: string;
+                /**
+                 * Format: double
+                 * @description Joules per input token at the machine.
+                 */
+                joules_input: number;
+                /**
+                 * Format: double
+                 * @description Joules per output token at the machine.
+                 */
+                joules_output: number;
+                /**
+                 * Format: double
+                 * @description Degrees east.
+                 */
+                longitude: number;
+                name: string;
+                /** @description Money per kilowatt hour. */
+                power_price: string;
+                provider: components["schemas"]["NamedRef"];
+                pue: string;
+                region: string;
+                region_zh: string;
+                simulated: boolean;
+                standing: string;
+            }[];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
+        };
+        /**
+         * @description The body of every error.
+         * @example {
+         *       "error": {
+         *         "code": "ledger.balance_too_low",
+         *         "message": "refused: balance too low",
+         *         "detail": null,
+         *         "hint": "see the account's `available`",
+         *         "request_id": "019a9f3c5e7b7c41a2d30f6b8e9d1c27"
+         *       }
+         *     }
+         */
+        Problem: {
+            error: components["schemas"]["ProblemBody"];
+        };
+        ProblemBody: {
+            /** @description Stable, `institution.code` for refusals. */
+            code: string;
+            detail: string | null;
+            /** @description What would help. */
+            hint: string | null;
+            message: string;
+            /** @description As in the header `x-request-id`; filled in on the way out. */
+            request_id: string;
+        };
+        Provider: {
             id: string;
-            /** Format: date-time */
+            member: components["schemas"]["NamedRef"];
+            name: string;
+            standing: string;
+        };
+        /** @description Why something is done; it is written into the log. */
+        Reason: {
+            reason?: string | null;
+        };
+        /** @description The settled record of one request. Amounts are decimal strings in `asset`; the split sums to `total`. */
+        Receipt: {
+            account: string;
+            asset: string;
+            /** @description When it was settled. */
             at: string;
-            model: string | null;
-            offer: string | null;
-            site: string | null;
-            schedule: string | null;
+            attempts: components["schemas"]["Attempt"][];
+            /** @description `own_count` where both sides were counted here, else `unverified`. */
+            basis: string | null;
+            /** @description Tokens by bucket: those that are not zero, and always `input_uncached` and `output_visible`. */
             buckets: {
                 [key: string]: number;
             };
-            asset: string;
-            total: components["schemas"]["Money"];
-            split: components["schemas"]["SplitLine"][];
+            /** @description The hold was less than the price; the difference is the provider's loss. */
+            capped: boolean;
+            /**
+             * Format: int64
+             * @description The latest signed checkpoint covers the entries before this position.
+             */
+            checkpoint_position: number;
+            consumer: string;
+            /** @description The report lies outside what the own count allows; the bill is the own count. */
+            dispute: boolean;
+            /** Format: int64 */
+            duration_ms: number;
+            /** @description `chat` or `embeddings`. */
+            endpoint: string | null;
+            /** @description joules × PUE × power price, rounded down: what the energy cost the site. */
+            energy_cost: string | null;
+            /** @description `stop`, `length`, `tool_calls`, `content_filter`, `cancelled`, `upstream_error`, `recovered` or `other`. */
+            finish: string;
+            /** Format: int32 */
+            first_token_ms: number | null;
+            /** @description What had been held for it. */
+            hold: string | null;
+            id: string;
+            input_basis: string | null;
+            /**
+             * Format: double
+             * @description Joules at the machine.
+             */
             joules: number;
-            position: number;
+            /** @description `measured`, `published` or `assumed`. */
+            joules_badge: string | null;
+            /** @description What the consumer calls the key; null where the caller may not know. */
+            key_label: string | null;
+            /** @description RFC 6962 hash of the entry's leaf, hexadecimal. */
             leaf: string;
+            lines: components["schemas"]["BucketLine"][];
+            model: string | null;
             model_name: string | null;
-            site_name: string | null;
+            offer: string | null;
+            output_basis: string | null;
+            /**
+             * Format: int64
+             * @description Position of the entry in the log.
+             */
+            position: number;
+            /** @description Money per kilowatt hour at the site when it was settled. */
+            power_price: string | null;
+            /** @description Money per million tokens, for the buckets shown. */
+            prices: {
+                [key: string]: string;
+            };
+            pue: string | null;
             region: string | null;
             region_zh: string | null;
-            simulated: boolean;
-            consumer: string;
-            account: string;
-            key_label: string | null;
-            endpoint: string | null;
-            stream: boolean;
-            /** Format: date-time */
-            started_at: string;
-            duration_ms: number;
-            first_token_ms: number | null;
-            finish: string;
-            prices: {
-                [key: string]: components["schemas"]["Money"];
-            };
-            lines: components["schemas"]["BucketLine"][];
-            hold: null | components["schemas"]["Money"];
-            capped: boolean;
-            basis: string | null;
-            input_basis: string | null;
-            output_basis: string | null;
+            /** @description What the provider reported. */
             reported: {
                 [key: string]: number;
             } | null;
-            dispute: boolean;
-            joules_badge: string | null;
-            power_price: null | components["schemas"]["Money"];
-            pue: string | null;
-            energy_cost: null | components["schemas"]["Money"];
-            attempts: components["schemas"]["Attempt"][];
-            checkpoint_position: number;
-        };
-        OverviewReceipt: {
-            id: string;
-            /** Format: date-time */
-            at: string;
-            model: string | null;
+            schedule: string | null;
+            /** @description Whether the site is a simulation. */
+            simulated: boolean;
             site: string | null;
-            consumer: string | null;
-            tokens: number;
-            total: components["schemas"]["Money"];
+            site_name: string | null;
+            split: components["schemas"]["SplitLine"][];
+            started_at: string;
+            stream: boolean;
+            total: string;
+        };
+        Schedule: {
+            /** Format: int32 */
+            arithmetic: number;
             asset: string;
-            finish: string;
+            from: string;
+            id: string;
+            /** Format: int32 */
+            model_fee_ppm: number;
+            /** Format: int32 */
+            platform_fee_ppm: number;
+            /** @description Money per million tokens, by bucket. */
+            prices: {
+                [key: string]: string;
+            };
         };
-        OverviewSite: components["schemas"]["Site"] & {
-            tokens_per_s: number;
-            joules_per_token: number | null;
-            load: number[];
-            healthy: boolean;
-            price_output: null | components["schemas"]["Money"];
+        /** @description Who is signed in, and their accounts. */
+        Session: {
+            accounts: components["schemas"]["SessionAccount"][];
+            member: components["schemas"]["SessionMember"];
         };
-        Flow: {
-            site: string;
-            model: string;
-            model_name: string;
-            consumer: string | null;
-            tokens_per_min: number;
+        SessionAccount: {
+            asset: string;
+            id: string;
+            name: string;
         };
-        Overview: {
-            /** Format: date-time */
+        SessionMember: components["schemas"]["NamedRef"] & {
+            roles: string[];
+        };
+        Share: {
+            account: string;
+            party: string;
+            role: string;
+            /** Format: int32 */
+            share_ppm: number;
+        };
+        Site: {
+            /** @description Where these figures come from: `measured`, `published` or `assumed`. */
+            badge: string;
+            id: string;
+            /**
+             * Format: double
+             * @description Joules per input token at the machine.
+             */
+            joules_input: number;
+            /**
+             * Format: double
+             * @description Joules per output token at the machine.
+             */
+            joules_output: number;
+            /**
+             * Format: double
+             * @description Degrees east.
+             */
+            longitude: number;
+            name: string;
+            /** @description Money per kilowatt hour. */
+            power_price: string;
+            provider: components["schemas"]["NamedRef"];
+            pue: string;
+            region: string;
+            region_zh: string;
+            simulated: boolean;
+            standing: string;
+        };
+        /** @description Who was paid how much of it, and why. */
+        SplitLine: {
+            account: string;
+            amount: string;
+            /** @description Who, by name. */
+            party: string;
+            /** @description `site`, `author`, `data_owner` or `fee`. */
+            role: string;
+        };
+        /**
+         * @example {
+         *       "standing": "suspended",
+         *       "reason": "three invoices unpaid"
+         *     }
+         */
+        StandingDraft: {
+            reason: string;
+            /** @description `active` or `suspended`. */
+            standing: string;
+        };
+        Statement: {
+            asset: string;
+            /** @description What it had after the last line shown. */
+            closing: string;
+            items: components["schemas"]["StatementLine"][];
+            next: string | null;
+            /** @description What the account had before the first line shown. */
+            opening: string;
+        };
+        StatementLine: {
+            /** @description Signed. */
+            amount: string;
             at: string;
+            balance: string;
+            /**
+             * Format: int64
+             * @description Position of the entry that a correction corrects.
+             */
+            corrects: number | null;
+            counterparty: string;
+            counterparty_account: string;
+            /** @description `deposit`, `payout`, `correction` or `receipt`. */
+            kind: string;
+            /** Format: int64 */
             position: number;
-            durable_lag_ms: number;
-            open_holds: number;
-            tokens_per_s: number;
-            money_per_s: components["schemas"]["Money"];
-            asset: string;
-            healthy: boolean;
-            sites: components["schemas"]["OverviewSite"][];
-            flows: components["schemas"]["Flow"][];
-            receipts: components["schemas"]["OverviewReceipt"][];
+            /** @description Why an operator did it. */
+            reason: string | null;
+            /** @description The receipt's id, or the words given with a deposit, payout or correction. */
+            reference: string | null;
+            /** @description Why the account was paid from a receipt. */
+            role: string | null;
         };
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description Not what was asked for: why, and what would help. */
+        Problem: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+        at_least: number;
+        /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+        idempotency_key: string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description Everything up to the entry at this position is in the answer; of a write, the position it was written at. */
+        position: number;
+        /** @description There, and `true`, if this was sent before with the same Idempotency-Key: nothing was done again. */
+        replayed: "true";
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    session_view: {
+    accounts_list: {
+        parameters: {
+            query?: {
+                /** @description Only those of this member. */
+                member?: string;
+                cursor?: string;
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Account"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    accounts_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    accounts_get: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    corrections_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorrectionDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moved"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deposits_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moved"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    payouts_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoneyDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moved"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    statements_get: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339; the first moment shown. */
+                from?: string;
+                /** @description RFC 3339; the first moment not shown any more. */
+                to?: string;
+                cursor?: string;
+                limit?: number;
+                /** @description `json` in pages, or `csv` whole. */
+                format?: string;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statement"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    catalog_get: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Catalog"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    catalog_apply: {
+        parameters: {
+            query?: {
+                /** @description Show what would change, and change nothing. */
+                dry_run?: boolean;
+                /** @description Why; it is written into the log. Needed unless nothing is changed. */
+                reason?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CatalogDocument"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `detail` names the field, such as `offer.2.prices` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    health_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -454,17 +1842,59 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description What was asked for. */
             200: {
                 headers: {
+                    "x-sycee-position": components["headers"]["position"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description refusal or error */
-            default: {
+            /** @description What was asked for. */
+            503: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    keys_revoke: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Reason"] | null;
+            };
+        };
+        responses: {
+            /** @description it works no longer */
+            204: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -472,9 +1902,595 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description revoked before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
         };
     };
-    session_open: {
+    log_get: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Log"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    members_list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Member"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    members_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    members_get: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    keys_list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Key"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    keys_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    members_set_standing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StandingDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    models_list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Model"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    offers_list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Offer"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    overview_get: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    overview_follow: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not now; nothing has happened. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    receipts_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those that this account paid for, or that paid it as a site's account. Left out: those of all of the caller's
+                 *     accounts and sites, or every one for those who see all.
+                 */
+                account?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Receipt"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    receipts_get: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    session_get: {
+        parameters: {
+            query?: {
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    session_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -483,23 +2499,22 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    key: string;
-                };
+                "application/json": components["schemas"]["Credentials"];
             };
         };
         responses: {
-            /** @description ok */
+            /** @description What was asked for. */
             200: {
                 headers: {
+                    "x-sycee-position": components["headers"]["position"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description refusal or error */
-            default: {
+            /** @description Not what was asked for. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -507,9 +2522,19 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too often; `retry-after` says when again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
         };
     };
-    session_close: {
+    session_delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -518,15 +2543,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description closed */
+            /** @description nobody is signed in with this cookie any more */
             204: {
                 headers: {
+                    "x-sycee-position": components["headers"]["position"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description refusal or error */
-            default: {
+            /** @description Not the caller's to see or to do. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -534,72 +2560,18 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            default: components["responses"]["Problem"];
         };
     };
-    health_view: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    log_view: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Log"];
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    account_list: {
+    sites_list: {
         parameters: {
             query?: {
-                member?: string;
+                /** @description `next` of the page before. */
                 cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
                 limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
             };
             header?: never;
             path?: never;
@@ -607,220 +2579,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description What was asked for. */
             200: {
                 headers: {
+                    "x-sycee-position": components["headers"]["position"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        items: components["schemas"]["Account"][];
-                        next: string | null;
-                    };
+                    "application/json": components["schemas"]["Page_Site"];
                 };
             };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    account_view: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Account"];
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    account_statement: {
-        parameters: {
-            query?: {
-                from?: string;
-                to?: string;
-                cursor?: string;
-                limit?: number;
-                format?: string;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Statement"];
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    catalog_view: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Catalog"];
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    receipt_list: {
-        parameters: {
-            query?: {
-                account?: string;
-                cursor?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Receipt"][];
-                        next: string | null;
-                    };
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    receipt_view: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Receipt"];
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    overview_view: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Overview"];
-                };
-            };
-            /** @description refusal or error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
 }

@@ -16,6 +16,7 @@ export type Overview = Answer<"/overview">;
 export type OverviewReceipt = Overview["receipts"][number];
 export type OverviewSite = Overview["sites"][number];
 export type Receipt = Answer<"/receipts/{id}">;
+export type ListedReceipt = Answer<"/receipts">["items"][number];
 export type Attempt = Receipt["attempts"][number];
 export type SplitLine = Receipt["split"][number];
 export type StatementLine = Answer<"/accounts/{id}/statement">["items"][number];

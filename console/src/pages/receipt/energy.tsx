@@ -34,6 +34,7 @@ export function EnergySection({ receipt }: { receipt: Receipt }) {
       <p className="section-text">
         {tokens > 0 && t("energy.per_token", { joules: significant(receipt.joules / tokens, locale) })}
         {t("energy.note")}
+        {receipt.simulated && <> {t("site.simulated.meaning")}</>}
       </p>
     </section>
   );

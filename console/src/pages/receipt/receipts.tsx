@@ -1,6 +1,6 @@
 // All receipts this member may see, newest first; the account is a filter in the address.
 import { useReceipts, useSession } from "../../api/queries";
-import type { Receipt } from "../../api/types";
+import type { ListedReceipt } from "../../api/types";
 import { setQuery, usePlace } from "../../app/location";
 import { useTitle } from "../../app/title";
 import { BoneRows, Empty, ProblemNote } from "../../parts/states";
@@ -67,7 +67,7 @@ export function ReceiptsPage() {
   );
 }
 
-function rowOf(receipt: Receipt): ReceiptRow {
+function rowOf(receipt: ListedReceipt): ReceiptRow {
   const tokens = Object.values(receipt.buckets).reduce((sum, tokens) => sum + tokens, 0);
   const { id, at, consumer, model_name, site_name, finish, total, asset } = receipt;
   return { id, at, consumer, model: model_name, site: site_name, finish, tokens, total, asset };
