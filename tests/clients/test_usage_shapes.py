@@ -94,9 +94,9 @@ def test_an_absent_or_absurd_report_is_replaced_by_the_own_count(upstream, provi
     assert 4 <= receipt["buckets"]["output_visible"] <= 8, "four small words"
 
 
-def test_a_hundred_thousand_for_two_is_capped_by_the_hold(upstream, provider):
+def test_a_hundred_thousand_for_two_is_a_dispute_and_bills_the_own_count(upstream, provider):
     receipt = settled(upstream, provider, plain(usage(9, 100_000), "Hi!"), max_tokens=50)
-    assert receipt["buckets"]["output_visible"] <= 50
+    assert receipt["buckets"]["output_visible"] <= len("Hi!") + 1 and receipt["dispute"]
 
 
 def test_embeddings_have_only_a_prompt(upstream, provider):

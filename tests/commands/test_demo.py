@@ -93,7 +93,7 @@ def verify_flipped(running, segment, good, at):
     return done.returncode, json.loads(done.stdout)
 
 
-def test_verify_finds_a_flipped_byte_anywhere_and_the_log_does_not_open(tmp_path):
+def test_verify_names_the_place_of_a_flipped_byte(tmp_path):
     with Sycee(data=tmp_path / "data") as running:
         running.consumer(10**9)
     sound = running.verify()

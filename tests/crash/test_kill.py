@@ -1,4 +1,4 @@
-"""Settlement lost at a crash: `kill -9` in the middle of two hundred streams.
+"""Complaint: settlement lost at a crash. `kill -9` in the middle of two hundred streams.
 
 Nobody pays for what did not arrive, and next to nothing is given away. The provider and the clients outlive the crash, so both know to the token what was delivered. Each round kills the gateway
 at another moment, restarts it on the same folder, and looks at every stream: billed at most what its client received, at
@@ -78,7 +78,7 @@ def billed(consumer, receipt):
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_settlement_lost_at_a_crash(sycee, number):
+def test_a_kill_in_the_middle_of_two_hundred_streams(sycee, number):
     consumer = sycee.consumer(10**13)
     before = consumer.balance()
     moment = random.Random(number).uniform(0.3, 2.3)
