@@ -5,7 +5,7 @@
 use super::scenario::Stage;
 use super::workload::{Step, line};
 use super::{seeded, stage, times};
-use crate::{Core, Event, State};
+use crate::{Core, Event, State, permission};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use std::cell::RefCell;
@@ -83,7 +83,8 @@ fn name_of(event: &Event) -> String {
 }
 
 /// A core that starts from a snapshot taken half way goes on as if it had been there from the beginning, whether it folds
-/// what follows or decides it again.
+/// what follows or decides it again; and if all of what follows were one command that is refused in the end, nothing of it
+/// would be left.
 fn check_log(stage: &Stage) {
     let log = &stage.world.log;
     let (before, after) = log.split_at(log.len() / 2);
@@ -104,6 +105,16 @@ fn check_log(stage: &Stage) {
     assert_eq!(folding.state().hash(), stage.world.state().hash());
     assert_eq!(deciding.state().hash(), stage.world.state().hash());
     assert_eq!(shared, half, "what comes after a snapshot changes nothing in it");
+
+    let mut refusing = Core::new(half.clone());
+    let (_, refusal) = refusing.attempt(stage.world.now, |tx| {
+        for event in after.iter().flat_map(|entry| &entry.events) {
+            tx.emit(event.clone());
+        }
+        Err(permission::Refusal::NotPermitted.into())
+    });
+    assert!(refusal.is_some());
+    assert_eq!(refusing.state(), &half, "whatever was done before a refusal is undone, in every table");
 }
 
 /// An entry that is not the next one is not folded.

@@ -114,14 +114,26 @@ fn receipt(entry: &Entry, request: RequestId) -> Option<String> {
 }
 
 fn split(receipt: &settlement::Settled, legs: &[ledger::Leg]) -> String {
-    let summed: i128 = legs.iter().map(|leg| leg.amount).sum();
-    assert_eq!((summed, receipt.roles.len()), (receipt.total, legs.len()), "S3");
-    assert!(receipt.total <= receipt.hold, "S2");
     let parts = receipt.roles.iter().zip(legs);
     let parts = parts.map(|(role, leg)| format!("{} {} {}", role.name(), account(leg.to), leg.amount));
     let parts =
         if legs.is_empty() { "nothing to split".to_owned() } else { parts.collect::<Vec<_>>().join(", ") };
     format!("{} of {} held, {}: {parts}", receipt.total, receipt.hold, receipt.delivery.finish.name())
+}
+
+/// S2 and S3 as a reader of receipts sees them: for every receipt of the entry its split sums to its total, each part is
+/// something and has a role, and the total is within its hold.
+pub(crate) fn assert_receipts_add_up(entry: &Entry) {
+    for event in &entry.events {
+        let Event::Settlement(settlement::Event::Settled { request, receipt }) = event else {
+            continue;
+        };
+        let legs = legs(entry, *request);
+        let summed: i128 = legs.iter().map(|leg| leg.amount).sum();
+        assert_eq!((summed, receipt.roles.len()), (receipt.total, legs.len()), "S3: {receipt:?} {legs:?}");
+        assert!(legs.iter().all(|leg| leg.amount > 0), "{legs:?}");
+        assert!((0..=receipt.hold).contains(&receipt.total), "S2: {receipt:?}");
+    }
 }
 
 fn legs(entry: &Entry, request: RequestId) -> Vec<ledger::Leg> {

@@ -1,7 +1,8 @@
-//! A world: a core under watch. Whatever is submitted, four things are checked at once.
+//! A world: a core under watch. Whatever is submitted, all of this is checked at once.
 //!
-//! A refusal leaves no trace but the memory of its id; no promise is broken; folding the entry into a second state gives the
-//! same state; and a second core that decides the entry's command again writes the same entry, byte for byte.
+//! A refusal leaves no trace but the memory of its id; no promise is broken and every receipt adds up; folding the entry into
+//! a second state gives the same state; and a second core that decides the entry's command again writes the same entry, which
+//! reads back as it was written.
 use crate::ids::{Amount, Asset, Time};
 use crate::permission::Actor;
 use crate::{Core, Entry, Event, Outcome, Refusal, State, Submission, Tx, limits};
@@ -91,6 +92,7 @@ impl World {
         assert_eq!(Entry::decode_exact(&bytes).as_ref(), Ok(&entry), "an entry reads back as it was written");
         let decided = self.again.submit(entry.at, &entry.submission());
         assert_eq!(decided.entry.as_ref(), Some(&entry), "deciding it again gives another entry");
+        super::shown::assert_receipts_add_up(&entry);
         self.mirror.fold(&entry);
         assert_eq!(&self.mirror, self.core.state(), "the events do not rebuild the state");
         self.log.push(entry);
