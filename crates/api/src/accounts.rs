@@ -1,17 +1,19 @@
 //! Accounts: opening them, what they hold, and moving money in, out and right.
-use crate::body::{Asked, Body};
+use crate::body::{Asked, Body, Named, bad_id};
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
 use crate::money::{Currency, account_name, account_named, party_name};
-use crate::page::{Page, PageQuery};
+use crate::page::{Page, PageQuery, bad_cursor};
 use crate::state::Api;
 use crate::submit::{Done, Once};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use std::ops::Bound;
 use sycee_core::State as Core;
-use sycee_core::ids::{AccountId, MemberId};
+use sycee_core::ids::{AccountId, Asset, MemberId};
 use sycee_core::ledger::{self, Account as Place};
 use sycee_core::membership::Command as Membership;
 use utoipa::{IntoParams, ToSchema};
@@ -21,6 +23,7 @@ pub(crate) struct Account {
     id: String,
     /// Id of the member; null for a house account.
     member: Option<String>,
+    /// `platform` or `outside` for a house account.
     member_name: String,
     name: String,
     asset: String,
@@ -37,17 +40,22 @@ pub(crate) struct Account {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"member": "mem_019a9f3c5e7b7c41a2d30f6b8e9d1c27", "name": "main", "asset": "CNY", "reason": "contract 2026-114"}))]
 pub(crate) struct AccountDraft {
     member: String,
     name: String,
+    /// Code of the asset, such as `CNY`.
     asset: String,
+    /// How far below zero it may go; nothing if left out.
     limit: Option<String>,
     reason: String,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"amount": "250.00", "reference": "bank transfer 88123", "reason": "top-up"}))]
 pub(crate) struct MoneyDraft {
+    /// In the account's asset; above zero.
     amount: String,
     reason: String,
     /// The other side's words for it, such as a bank's.
@@ -56,6 +64,7 @@ pub(crate) struct MoneyDraft {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"amount": "-2.00", "corrects": 41, "against": "outside", "reason": "booked twice"}))]
 pub(crate) struct CorrectionDraft {
     /// Signed: a negative amount takes from the account.
     amount: String,
@@ -67,7 +76,7 @@ pub(crate) struct CorrectionDraft {
     reference: Option<String>,
 }
 
-/// The entry that moved money, and the account after it.
+/// The entry that moved money, and the account as it is now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Moved {
     position: u64,
@@ -125,7 +134,7 @@ pub(crate) fn named(state: &Core, caller: &Caller, name: &str) -> Result<Place, 
     Ok(place)
 }
 
-/// All accounts; one's own for those who do not see all.
+/// All accounts, the house's first; one's own for those who do not see all.
 #[utoipa::path(get, path = "/accounts", operation_id = "accounts_list", tag = "accounts", params(AccountsQuery),
     responses((status = 200, body = Page<Account>), (status = 403, body = ErrorBody)))]
 pub(crate) async fn list(
@@ -135,45 +144,50 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Account>>, Problem> {
     let AccountsQuery { member, cursor, limit } = query;
     let member = member.map(|member| member.parse::<MemberId>()).transpose();
-    let member = member.map_err(|error| Problem::bad_request("api.bad_id", error.to_string()))?;
+    let member = member.map_err(|error| bad_id(&error))?;
     if let Some(member) = member {
         caller.may_see_member(member)?;
     }
     let only = member.or((!caller.sees_all()).then_some(caller.id));
     let views = api.node.views();
     let state = &views.state;
-    let mut places: Vec<Place> = Vec::new();
-    if only.is_none() {
-        let house = state.ledger.balances().map(|(place, _)| place);
-        places.extend(house.take_while(|place| !matches!(place, Place::Member(_))));
-    }
+    let seen = cursor.as_deref().map(|cursor| account_named(state, cursor).ok_or_else(bad_cursor));
+    let seen = seen.transpose()?;
+    let house = house(state).filter(|place| only.is_none() && seen.is_none_or(|seen| *place > seen));
+    let after = match seen {
+        Some(Place::Member(id)) => Bound::Excluded(id),
+        Some(Place::Fees(_) | Place::Outside(_)) | None => Bound::Unbounded,
+    };
     let owned = state
         .ledger
         .accounts()
-        .iter()
+        .range((after, Bound::Unbounded))
         .filter(|(_, details)| only.is_none_or(|member| details.member == member));
-    places.extend(owned.map(|(id, _)| Place::Member(*id)));
-    let mut rows: Vec<(String, Place)> =
-        places.into_iter().map(|place| (account_name(state, place), place)).collect();
-    rows.sort_by(|(name, _), (other, _)| name.cmp(other));
-    let page = PageQuery { cursor, limit }.of(rows.into_iter());
-    let items = page.items.into_iter().filter_map(|place| view(state, place)).collect();
-    Ok(Json(Page { items, next: page.next }))
+    let places = house.chain(owned.map(|(id, _)| Place::Member(*id)));
+    let rows = places.filter_map(|place| Some((account_name(state, place), view(state, place)?)));
+    Ok(Json(PageQuery { cursor, limit }.of(rows, |_, account| account)))
+}
+
+/// The house accounts of every asset, in the order of places.
+fn house(state: &Core) -> impl Iterator<Item = Place> + '_ {
+    let assets = || {
+        let count = state.genesis.charter().map_or(0, |charter| charter.assets.len());
+        (0..).map(Asset).take(count)
+    };
+    assets().map(Place::Outside).chain(assets().map(Place::Fees))
 }
 
 /// Opens an account for a member.
 #[utoipa::path(post, path = "/accounts", operation_id = "accounts_create", tag = "accounts", request_body = AccountDraft,
-    responses((status = 201, body = Account), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 201, body = Account), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
     Body(draft): Body<AccountDraft>,
-) -> Result<(StatusCode, Json<Account>), Problem> {
-    let member = draft
-        .member
-        .parse::<MemberId>()
-        .map_err(|error| Problem::bad_request("api.bad_id", error.to_string()))?;
+) -> Result<impl IntoResponse, Problem> {
+    let member = draft.member.parse::<MemberId>().map_err(|error| bad_id(&error))?;
     let (asset, limit) = {
         let views = api.node.views();
         let asset = views.state.genesis.asset_by_code(&draft.asset);
@@ -184,8 +198,8 @@ pub(crate) async fn create(
     };
     let account = AccountId(once.new_id(&api, "account")?);
     let command = Membership::OpenAccount { account, member, asset, name: draft.name, limit };
-    once.submit(&api, &caller, &draft.reason, command).await?;
-    Ok((StatusCode::CREATED, Json(read(&api, account)?)))
+    let done = once.submit(&api, &caller, &draft.reason, command).await?;
+    Ok((StatusCode::CREATED, done, Json(read(&api, account)?)))
 }
 
 fn read(api: &Api, account: AccountId) -> Result<Account, Problem> {
@@ -198,7 +212,7 @@ fn read(api: &Api, account: AccountId) -> Result<Account, Problem> {
 pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Account>, Problem> {
     let views = api.node.views();
     let place = named(&views.state, &caller, &id)?;
@@ -222,24 +236,24 @@ async fn moved(
     account: AccountId,
     reason: &str,
     command: ledger::Command,
-) -> Result<(StatusCode, Json<Moved>), Problem> {
-    let Done { position, repeated } = once.submit(api, caller, reason, command).await?;
-    let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(Moved { position, account: read(api, account)? })))
+) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
+    let done = once.submit(api, caller, reason, command).await?;
+    let moved = Moved { position: done.position, account: read(api, account)? };
+    Ok((StatusCode::CREATED, done, Json(moved)))
 }
 
 /// Money came in from outside.
 #[utoipa::path(post, path = "/accounts/{id}/deposits", operation_id = "deposits_create", tag = "accounts",
     params(("id" = String, Path)), request_body = MoneyDraft,
-    responses((status = 201, body = Moved), (status = 200, body = Moved, description = "sent before; this is what it did"),
-        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 201, body = Moved), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn deposit(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Body(draft): Body<MoneyDraft>,
-) -> Result<(StatusCode, Json<Moved>), Problem> {
+) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
     let (account, currency) = payable(&api, &caller, &id)?;
     let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
     let command = ledger::Command::Deposit { account, amount, reference };
@@ -249,15 +263,15 @@ pub(crate) async fn deposit(
 /// Money goes out.
 #[utoipa::path(post, path = "/accounts/{id}/payouts", operation_id = "payouts_create", tag = "accounts",
     params(("id" = String, Path)), request_body = MoneyDraft,
-    responses((status = 201, body = Moved), (status = 200, body = Moved, description = "sent before; this is what it did"),
-        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 201, body = Moved), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn payout(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Body(draft): Body<MoneyDraft>,
-) -> Result<(StatusCode, Json<Moved>), Problem> {
+) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
     let (account, currency) = payable(&api, &caller, &id)?;
     let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
     let command = ledger::Command::Payout { account, amount, reference };
@@ -267,15 +281,15 @@ pub(crate) async fn payout(
 /// Puts an earlier entry right by a new posting; nothing is edited.
 #[utoipa::path(post, path = "/accounts/{id}/corrections", operation_id = "corrections_create", tag = "accounts",
     params(("id" = String, Path)), request_body = CorrectionDraft,
-    responses((status = 201, body = Moved), (status = 200, body = Moved, description = "sent before; this is what it did"),
-        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 201, body = Moved), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn correct(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Body(draft): Body<CorrectionDraft>,
-) -> Result<(StatusCode, Json<Moved>), Problem> {
+) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
     let (account, currency) = payable(&api, &caller, &id)?;
     let against = match draft.against.as_deref() {
         None | Some("outside") => ledger::Against::Outside,

@@ -1,10 +1,13 @@
-//! Bodies and queries: read strictly, refused with the reason.
+//! Bodies, queries and paths: read strictly, refused with the reason.
 use crate::error::Problem;
 use crate::state::Api;
 use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use std::fmt::Display;
 use std::str::FromStr;
 
 /// A JSON body.
@@ -14,11 +17,31 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, api).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(Problem::new(rejection.status(), "api.bad_body", rejection.body_text())
-                .hint("see /api/v1/openapi.json")),
+        let Json(body) =
+            Json::<T>::from_request(request, api).await.map_err(|rejection| unread(&rejection))?;
+        Ok(Self(body))
+    }
+}
+
+fn unread(rejection: &JsonRejection) -> Problem {
+    Problem::new(rejection.status(), "api.bad_body", rejection.body_text()).hint("see /api/v1/openapi.json")
+}
+
+/// A JSON body that may be left out, and then is the default.
+pub(crate) struct MaybeBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Api> for MaybeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, api)
+            .await
+            .map_err(|rejection| Problem::new(rejection.status(), "api.bad_body", rejection.body_text()))?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
         }
+        let Json(body) = Json::<T>::from_bytes(&bytes).map_err(|rejection| unread(&rejection))?;
+        Ok(Self(body))
     }
 }
 
@@ -36,18 +59,21 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Asked<T> {
     }
 }
 
-/// The id in the path.
+/// The name or id in the path.
 pub(crate) struct Named<T>(pub(crate) T);
 
-impl<T: FromStr<Err = sycee_core::ids::NotAnId>> FromRequestParts<Api> for Named<T> {
+impl<T: FromStr<Err: Display>> FromRequestParts<Api> for Named<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, api).await;
         let Path(text) =
             path.map_err(|rejection| Problem::bad_request("api.bad_path", rejection.body_text()))?;
-        text.parse()
-            .map(Self)
-            .map_err(|error: sycee_core::ids::NotAnId| Problem::bad_request("api.bad_id", error.to_string()))
+        text.parse().map(Self).map_err(|error| bad_id(&error))
     }
+}
+
+/// Text that should be an id and is none.
+pub(crate) fn bad_id(error: &impl Display) -> Problem {
+    Problem::bad_request("api.bad_id", error.to_string())
 }

@@ -7,7 +7,7 @@ use crate::session::COOKIE;
 use crate::state::Api;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use sycee_core::State;
 use sycee_core::catalog::Site;
@@ -78,9 +78,8 @@ pub(crate) fn of_key(api: &Api, key: KeyId) -> Option<Caller> {
 fn by_cookie(api: &Api, parts: &Parts) -> Result<Option<KeyId>, Problem> {
     let Some(token) = cookie(&parts.headers) else { return Ok(None) };
     let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if !reads && !same_origin(&parts.headers) {
-        let message = "a page of another origin may not act in this session";
-        return Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "api.cross_origin", message));
+    if !reads {
+        check_origin(&parts.headers)?;
     }
     Ok(api.sessions.key_of(token, api.node.now()))
 }
@@ -98,8 +97,18 @@ pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
     pairs.into_iter().find(|(name, _)| *name == COOKIE).map(|(_, token)| token)
 }
 
+/// Who acts by a cookie has to come from a page of ours.
+pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    if same_origin(headers) {
+        return Ok(());
+    }
+    let message = "a page of another origin may not act in this session";
+    Err(Problem::new(StatusCode::FORBIDDEN, "api.cross_origin", message)
+        .hint("send `origin`, equal to this host, or a key instead of the cookie"))
+}
+
 fn same_origin(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else { return false };
     origin.split_once("://").is_some_and(|(_, of_origin)| of_origin == host)
 }

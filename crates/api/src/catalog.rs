@@ -10,8 +10,9 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sycee_core::Outcome;
 use sycee_core::entry::Submission;
-use sycee_core::ids::MemberId;
-use sycee_core::permission::Actor;
+use sycee_core::ids::{MemberId, ModelId, OfferId, SiteId};
+use sycee_core::membership::Role;
+use sycee_core::permission::{self, Actor};
 use sycee_node::Handle;
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,6 +20,7 @@ pub mod document;
 mod plan;
 mod read;
 mod view;
+mod words;
 pub use document::Document;
 pub use plan::ChangeKind;
 pub use read::Unfit;
@@ -27,7 +29,6 @@ pub(crate) use view::{Catalog, Model, Offer, Site, site as site_view};
 /// One difference between the log and a document.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChangeMade {
-    /// `add`, `change`, `suspend` or `resume`.
     pub kind: ChangeKind,
     /// `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule` …
     pub what: String,
@@ -116,7 +117,7 @@ pub(crate) struct ApplyQuery {
     /// Show what would change, and change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// Why; it is written into the log.
+    /// Why; it is written into the log. Needed unless nothing is changed.
     reason: Option<String>,
 }
 
@@ -151,55 +152,59 @@ pub(crate) async fn post_apply(
     Asked(query): Asked<ApplyQuery>,
     Body(document): Body<Document>,
 ) -> Result<Json<Applied>, Problem> {
-    if !caller.member.roles.contains(&sycee_core::membership::Role::Operator) {
-        return Err(Problem::not_permitted());
+    if !caller.member.roles.contains(&Role::Operator) {
+        return Err(permission::Refusal::NotPermitted.into());
     }
-    let reason = query.reason.unwrap_or_else(|| "apply".to_owned());
+    let reason = match (query.reason, query.dry_run) {
+        (Some(reason), _) => reason,
+        (None, true) => String::new(),
+        (None, false) => return Err(permission::Refusal::ReasonMissing.into()),
+    };
     Ok(Json(apply(&api.node, caller.id, &reason, &document, query.dry_run).await?))
 }
 
 /// Everything that is offered.
 #[utoipa::path(get, path = "/catalog", operation_id = "catalog_get", tag = "catalog",
-    responses((status = 200, body = Catalog), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Catalog)))]
 pub(crate) async fn get(State(api): State<Api>, _: Caller) -> Json<Catalog> {
     Json(view::catalog(&api.node.views().state))
 }
 
 /// Sites.
 #[utoipa::path(get, path = "/sites", operation_id = "sites_list", tag = "catalog", params(PageQuery),
-    responses((status = 200, body = Page<Site>), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Page<Site>)))]
 pub(crate) async fn sites(
     State(api): State<Api>,
     _: Caller,
     Asked(page): Asked<PageQuery>,
-) -> Json<Page<Site>> {
+) -> Result<Json<Page<Site>>, Problem> {
     let views = api.node.views();
-    let rows = views.state.catalog.sites().iter();
-    Json(page.of(rows.map(|(id, site)| (id.to_string(), view::site(&views.state, *id, site)))))
+    let rows = views.state.catalog.sites().range(page.after::<SiteId>()?);
+    Ok(Json(page.of(rows, |id, site| view::site(&views.state, **id, site))))
 }
 
 /// Models.
 #[utoipa::path(get, path = "/models", operation_id = "models_list", tag = "catalog", params(PageQuery),
-    responses((status = 200, body = Page<Model>), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Page<Model>)))]
 pub(crate) async fn models(
     State(api): State<Api>,
     _: Caller,
     Asked(page): Asked<PageQuery>,
-) -> Json<Page<Model>> {
+) -> Result<Json<Page<Model>>, Problem> {
     let views = api.node.views();
-    let rows = views.state.catalog.models().iter();
-    Json(page.of(rows.map(|(id, model)| (id.to_string(), view::model(&views.state, *id, model)))))
+    let rows = views.state.catalog.models().range(page.after::<ModelId>()?);
+    Ok(Json(page.of(rows, |id, model| view::model(&views.state, **id, model))))
 }
 
 /// Offers.
 #[utoipa::path(get, path = "/offers", operation_id = "offers_list", tag = "catalog", params(PageQuery),
-    responses((status = 200, body = Page<Offer>), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Page<Offer>)))]
 pub(crate) async fn offers(
     State(api): State<Api>,
     _: Caller,
     Asked(page): Asked<PageQuery>,
-) -> Json<Page<Offer>> {
+) -> Result<Json<Page<Offer>>, Problem> {
     let views = api.node.views();
-    let rows = views.state.catalog.offers().iter();
-    Json(page.of(rows.map(|(id, offer)| (id.to_string(), view::offer(&views.state, *id, offer)))))
+    let rows = views.state.catalog.offers().range(page.after::<OfferId>()?);
+    Ok(Json(page.of(rows, |id, offer| view::offer(&views.state, **id, offer))))
 }

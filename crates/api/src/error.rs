@@ -1,6 +1,7 @@
 //! The one place where outcomes become HTTP: what was decided, what could not be, and what the caller got wrong.
 //!
 //! Text for people outside has a message, a detail and a hint; what operators need to see is logged and never leaves.
+use crate::submit::Done;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,10 +16,16 @@ pub(crate) struct Problem {
     status: StatusCode,
     body: ProblemBody,
     retry_after_seconds: Option<u32>,
+    /// Where it was decided when it was first sent, if it was sent before.
+    replayed: Option<u64>,
 }
 
 /// The body of every error.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({"error": {
+    "code": "ledger.balance_too_low", "message": "refused: balance too low", "detail": null,
+    "hint": "see the account's `available`", "request_id": "019a9f3c5e7b7c41a2d30f6b8e9d1c27"
+}}))]
 pub(crate) struct ErrorBody {
     pub(crate) error: ProblemBody,
 }
@@ -44,7 +51,7 @@ impl Problem {
             hint: None,
             request_id: String::new(),
         };
-        Self { status, body, retry_after_seconds: None }
+        Self { status, body, retry_after_seconds: None, replayed: None }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -55,6 +62,32 @@ impl Problem {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.body.hint = Some(hint.into());
         self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// The answer to a command that was sent before and decided at `position`.
+    pub(crate) fn replayed(mut self, position: u64) -> Self {
+        self.replayed = Some(position);
+        self
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        &self.body.code
+    }
+
+    /// The cause is for operators and stays here.
+    pub(crate) fn internal(message: &str, cause: &impl std::fmt::Display) -> Self {
+        tracing::error!("{message}: {cause}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api.internal", message)
+            .hint("the operator finds the cause in the platform's own log")
+    }
+
+    pub(crate) fn unavailable(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
     pub(crate) fn bad_request(code: &str, message: impl Into<String>) -> Self {
@@ -69,10 +102,6 @@ impl Problem {
     pub(crate) fn not_yours() -> Self {
         let code = membership::Refusal::NotYours.code();
         Self::new(StatusCode::FORBIDDEN, code, "this belongs to another member")
-    }
-
-    pub(crate) fn not_permitted() -> Self {
-        permission::Refusal::NotPermitted.into()
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -169,26 +198,27 @@ impl From<Unavailable> for Problem {
             Unavailable::ClockJumped => ("node.clock_jumped", 60),
             Unavailable::Stopped => ("node.stopped", 10),
         };
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, unavailable.to_string());
-        Self { retry_after_seconds: Some(seconds), ..problem }
+        Self::unavailable(code, unavailable.to_string())
+            .retry_after(seconds)
             .hint("nothing has happened; send it again with the same Idempotency-Key")
     }
 }
 
 impl From<sycee_node::Error> for Problem {
     fn from(error: sycee_node::Error) -> Self {
-        tracing::error!("{error}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api.internal", "the log could not be read")
-            .hint("the operator finds the cause in the platform's own log")
+        Self::internal("the log could not be read", &error)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, body, retry_after_seconds } = self;
+        let Self { status, body, retry_after_seconds, replayed } = self;
         let mut response = (status, Json(ErrorBody { error: body.clone() })).into_response();
         if let Some(seconds) = retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(position) = replayed {
+            Done { position, repeated: true }.write_to(response.headers_mut());
         }
         response.extensions_mut().insert(body);
         response

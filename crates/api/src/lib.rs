@@ -8,12 +8,15 @@
 )]
 
 mod accounts;
+mod attempts;
 mod body;
 mod caller;
 pub mod catalog;
 mod console;
 pub mod decimal;
+mod document;
 mod error;
+mod lines;
 mod members;
 mod money;
 mod overview;
@@ -34,7 +37,6 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use state::Api;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use sycee_node::Handle;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -45,35 +47,8 @@ pub use state::{MetricsText, Options, SignIn};
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Sycee control API",
-        description = "Members, accounts, catalogue, receipts and the overview. Money is a decimal string; times are RFC 3339 \
-                       in UTC; reads carry `x-sycee-position`, wait for `?at_least=POSITION`, and page by `cursor`; writes take \
-                       an `Idempotency-Key` (UUIDv7).",
-        license(name = "Apache-2.0")
-    ),
-    servers((url = "/api/v1")),
-    modifiers(&Keys),
-    security(("key" = []), ("session" = [])),
-)]
-struct Document;
-
-struct Keys;
-
-impl utoipa::Modify for Keys {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-        let components = document.components.get_or_insert_with(utoipa::openapi::Components::new);
-        components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(session::COOKIE)));
-        components.add_security_scheme("session", cookie);
-    }
-}
-
 fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::with_openapi(document::Base::openapi())
         .routes(routes!(signin::create, signin::get, signin::delete))
         .routes(routes!(system::health))
         .routes(routes!(system::log))
@@ -102,23 +77,21 @@ fn routes() -> OpenApiRouter<Api> {
 /// The OpenAPI document of everything under `/api/v1`, as JSON.
 pub fn openapi() -> String {
     let (_, document) = routes().split_for_parts();
-    document.to_pretty_json().expect("a document is JSON")
+    document::text(&document::complete(&document))
 }
 
 /// Everything but the gateway: `/api/v1`, `/metrics`, `/signin/…`, and the console for all other paths.
 pub fn router(node: Handle, options: Options) -> Router {
-    let api = Api {
-        node,
-        sessions: Arc::default(),
-        options: Arc::new(options),
-        watchers: Arc::new(AtomicUsize::new(0)),
-    };
+    let api = Api::new(node, options);
     let (routes, document) = routes().split_for_parts();
-    let document: Arc<str> = document.to_pretty_json().expect("a document is JSON").into();
+    let document: Arc<str> = document::text(&document::complete(&document)).into();
     let openapi = get(move || async move {
         ([(axum::http::header::CONTENT_TYPE, "application/json")], document.to_string())
     });
-    let v1 = routes.route("/openapi.json", openapi).fallback(request::no_such_endpoint);
+    let v1 = routes
+        .route("/openapi.json", openapi)
+        .fallback(request::no_such_endpoint)
+        .method_not_allowed_fallback(request::no_such_method);
     Router::new()
         .nest("/api/v1", v1)
         .route("/metrics", get(system::metrics))

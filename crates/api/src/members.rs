@@ -1,14 +1,15 @@
 //! Members, their keys, and who one is.
-use crate::body::{Asked, Body, Named};
+use crate::body::{Asked, Body, MaybeBody, Named, bad_id};
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
 use crate::page::{Page, PageQuery};
 use crate::state::Api;
-use crate::submit::Once;
+use crate::submit::{Done, Once};
 use crate::time;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -56,16 +57,19 @@ pub(crate) struct NewKey {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Harbour Clinic", "organisation": "Harbour Group", "roles": ["consumer"], "reason": "contract 2026-114"}))]
 pub(crate) struct MemberDraft {
     name: String,
     /// Name of the organisation; made if it is new.
     organisation: Option<String>,
+    /// `operator`, `consumer`, `provider`, `author`, `auditor`, `meter`.
     roles: Vec<String>,
     reason: String,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"standing": "suspended", "reason": "three invoices unpaid"}))]
 pub(crate) struct StandingDraft {
     /// `active` or `suspended`.
     standing: String,
@@ -74,6 +78,7 @@ pub(crate) struct StandingDraft {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"label": "night batch", "account": "acc_019a9f3c5e7b7c41a2d30f6b8e9d1c27", "reason": "asked for by phone"}))]
 pub(crate) struct KeyDraft {
     label: String,
     /// The account that requests with this key spend from.
@@ -84,6 +89,7 @@ pub(crate) struct KeyDraft {
 /// Why something is done; it is written into the log.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "laptop lost"}))]
 pub(crate) struct Reason {
     reason: Option<String>,
 }
@@ -116,27 +122,28 @@ fn drawn_at(id: MemberId) -> Time {
 
 /// All members; one's own for those who do not see all.
 #[utoipa::path(get, path = "/members", operation_id = "members_list", tag = "members", params(PageQuery),
-    responses((status = 200, body = Page<Member>), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Page<Member>)))]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,
     Asked(page): Asked<PageQuery>,
-) -> Json<Page<Member>> {
+) -> Result<Json<Page<Member>>, Problem> {
     let views = api.node.views();
-    let members = views.state.membership.members().iter();
+    let members = views.state.membership.members().range(page.after::<MemberId>()?);
     let seen = members.filter(|(id, _)| caller.sees_all() || **id == caller.id);
-    Json(page.of(seen.map(|(id, member)| (id.to_string(), view(&views.state, *id, member)))))
+    Ok(Json(page.of(seen, |id, member| view(&views.state, **id, member))))
 }
 
 /// Registers a member.
 #[utoipa::path(post, path = "/members", operation_id = "members_create", tag = "members", request_body = MemberDraft,
-    responses((status = 201, body = Member), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 201, body = Member), (status = 403, body = ErrorBody), (status = 409, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
     Body(draft): Body<MemberDraft>,
-) -> Result<(StatusCode, Json<Member>), Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let roles = parse_roles(&draft.roles)?;
     let organisation = match &draft.organisation {
         Some(name) => Some(organisation(&api, &caller, once, name, &draft.reason).await?),
@@ -144,8 +151,8 @@ pub(crate) async fn create(
     };
     let id = MemberId(once.new_id(&api, "member")?);
     let details = membership::Member { name: draft.name, organisation, roles, standing: Standing::Active };
-    once.submit(&api, &caller, &draft.reason, Command::Register { member: id, details }).await?;
-    Ok((StatusCode::CREATED, Json(read(&api, id)?)))
+    let done = once.submit(&api, &caller, &draft.reason, Command::Register { member: id, details }).await?;
+    Ok((StatusCode::CREATED, done, Json(read(&api, id)?)))
 }
 
 /// The organisation of that name, registered under a key of its own if it is new.
@@ -204,21 +211,23 @@ pub(crate) async fn get(
 /// Suspends a member or lets it act again.
 #[utoipa::path(post, path = "/members/{id}/standing", operation_id = "members_set_standing", tag = "members",
     params(("id" = String, Path)), request_body = StandingDraft,
-    responses((status = 200, body = Member), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = Member), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
 pub(crate) async fn set_standing(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
     Named(id): Named<MemberId>,
     Body(draft): Body<StandingDraft>,
-) -> Result<Json<Member>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let standing = match draft.standing.as_str() {
         "active" => Standing::Active,
         "suspended" => Standing::Suspended,
         _ => return Err(Problem::bad_request("api.bad_body", "a standing is `active` or `suspended`")),
     };
-    once.submit(&api, &caller, &draft.reason, Command::SetStanding { member: id, standing }).await?;
-    Ok(Json(read(&api, id)?))
+    let done =
+        once.submit(&api, &caller, &draft.reason, Command::SetStanding { member: id, standing }).await?;
+    Ok((done, Json(read(&api, id)?)))
 }
 
 /// A member's keys, without the keys themselves.
@@ -232,58 +241,68 @@ pub(crate) async fn list_keys(
 ) -> Result<Json<Page<Key>>, Problem> {
     caller.may_see_member(id)?;
     let views = api.node.views();
-    let keys = views.state.membership.keys().iter().filter(|(_, key)| key.member == id);
-    let rows = keys.map(|(id, key)| {
-        let account = key.account.map(|account| account.to_string());
-        (id.to_string(), Key { id: id.to_string(), label: key.label.clone(), account, revoked: key.revoked })
-    });
-    Ok(Json(page.of(rows)))
+    let keys = views.state.membership.keys().range(page.after::<KeyId>()?);
+    let of_member = keys.filter(|(_, key)| key.member == id);
+    Ok(Json(page.of(of_member, |id, key| Key {
+        id: id.to_string(),
+        label: key.label.clone(),
+        account: key.account.map(|account| account.to_string()),
+        revoked: key.revoked,
+    })))
 }
 
 /// Issues a key. Its secret is in this answer and nowhere else: the platform keeps only a hash, so a repeat of this request is
 /// refused with `idempotency.reused` rather than answered with another secret.
 #[utoipa::path(post, path = "/members/{id}/keys", operation_id = "keys_create", tag = "members",
     params(("id" = String, Path)), request_body = KeyDraft,
-    responses((status = 201, body = NewKey), (status = 403, body = ErrorBody), (status = 409, body = ErrorBody)))]
+    responses((status = 201, body = NewKey), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn create_key(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
     Named(member): Named<MemberId>,
     Body(draft): Body<KeyDraft>,
-) -> Result<(StatusCode, Json<NewKey>), Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let account = draft.account.as_deref().map(str::parse::<AccountId>).transpose();
-    let account = account.map_err(|error| Problem::bad_request("api.bad_id", error.to_string()))?;
+    let account = account.map_err(|error| bad_id(&error))?;
     let key = KeyId(once.new_id(&api, "key")?);
     let secret = draw_secret()?;
     let hash = Hash(Sha256::digest(&secret).into());
     let command = Command::IssueKey { key, member, account, label: draft.label.clone(), hash };
-    once.submit(&api, &caller, &draft.reason, command).await?;
+    let done = once.submit(&api, &caller, &draft.reason, command).await.map_err(|problem| {
+        let issued_before = api.node.views().state.membership.keys().contains(&key);
+        if issued_before {
+            let detail = format!("{key} was issued by the first request; its secret was in that answer only");
+            problem.detail(detail).hint("revoke it and issue another, with a new Idempotency-Key")
+        } else {
+            problem
+        }
+    })?;
     let account = account.map(|account| account.to_string());
-    Ok((StatusCode::CREATED, Json(NewKey { id: key.to_string(), label: draft.label, account, secret })))
+    let issued = NewKey { id: key.to_string(), label: draft.label, account, secret };
+    Ok((StatusCode::CREATED, done, Json(issued)))
 }
 
 fn draw_secret() -> Result<String, Problem> {
     let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        tracing::error!("failed to draw random bits: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "api.internal", "the system has no randomness")
-    })?;
+    getrandom::fill(&mut bytes).map_err(|error| Problem::internal("the system has no randomness", &error))?;
     Ok(format!("sk-sycee-{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 /// Revokes a key; it stops working at once.
 #[utoipa::path(delete, path = "/keys/{id}", operation_id = "keys_revoke", tag = "members", params(("id" = String, Path)),
     request_body(content = Option<Reason>),
-    responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 204, description = "it works no longer"), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "revoked before")))]
 pub(crate) async fn revoke_key(
     State(api): State<Api>,
     caller: Caller,
     once: Once,
     Named(key): Named<KeyId>,
-    body: Option<Json<Reason>>,
-) -> Result<StatusCode, Problem> {
-    let reason = body.and_then(|Json(body)| body.reason).unwrap_or_else(|| "revoked".to_owned());
-    once.submit(&api, &caller, &reason, Command::RevokeKey { key }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    MaybeBody(body): MaybeBody<Reason>,
+) -> Result<(StatusCode, Done, ()), Problem> {
+    let reason = body.reason.unwrap_or_else(|| "revoked".to_owned());
+    let done = once.submit(&api, &caller, &reason, Command::RevokeKey { key }).await?;
+    Ok((StatusCode::NO_CONTENT, done, ()))
 }

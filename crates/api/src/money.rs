@@ -1,7 +1,7 @@
 //! Money in answers: integers of an asset's smallest unit, written with all its decimals.
 use crate::decimal;
 use sycee_core::State;
-use sycee_core::ids::{Amount, Asset};
+use sycee_core::ids::{AccountId, Amount, Asset};
 use sycee_core::ledger::Account;
 
 /// An asset's code and how its amounts are written.
@@ -16,6 +16,12 @@ impl Currency {
         let definition =
             state.genesis.asset(asset).expect("accounts and schedules name assets of the charter");
         Self { code: definition.code.clone(), decimals: definition.decimals }
+    }
+
+    /// That of a member's account.
+    pub(crate) fn of_account(state: &State, account: AccountId) -> Self {
+        let details = state.ledger.account(account).expect("accounts that others name are open");
+        Self::of(state, details.asset)
     }
 
     pub(crate) fn write(&self, amount: Amount) -> String {

@@ -1,15 +1,17 @@
 //! What every request has in common: an id, the position it was answered at, and waiting for one.
+use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem, ProblemBody};
 use crate::state::Api;
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-static POSITION: HeaderName = HeaderName::from_static("x-sycee-position");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Everything up to and including the entry at this position is in the answer.
+pub(crate) const POSITION: HeaderName = HeaderName::from_static("x-sycee-position");
 /// How long a read waits for the position it asks for.
 const AT_LEAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -18,28 +20,41 @@ pub(crate) async fn frame(State(api): State<Api>, request: Request, next: Next) 
         Ok(id) => format!("{id:032x}"),
         Err(error) => return Problem::from(error).into_response(),
     };
-    let answer = match wait(&api, request.uri().query()).await {
+    let (request, waited) = wait(&api, request).await;
+    // Read before the answer is made: what is written meanwhile may be in it, what was written before is.
+    let position = api.newest_position();
+    let answer = match waited {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
     let mut answer = with_id(answer, &id);
     let headers = answer.headers_mut();
-    headers.insert(&POSITION, HeaderValue::from(api.node.views().state.position));
-    headers.insert(&REQUEST_ID, HeaderValue::from_str(&id).expect("hexadecimal digits"));
+    headers.entry(POSITION).or_insert(HeaderValue::from(position));
+    headers.insert(REQUEST_ID, HeaderValue::from_str(&id).expect("hexadecimal digits"));
     answer
 }
 
-/// `?at_least=POSITION`: the answer shows at least what that position wrote.
-async fn wait(api: &Api, query: Option<&str>) -> Result<(), Problem> {
-    let pairs = query.unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
-    let Some((_, text)) = pairs.into_iter().find(|(name, _)| *name == "at_least") else { return Ok(()) };
+/// `?at_least=POSITION`: the answer shows at least what the entry at that position did. Strangers do not wait: they are refused.
+async fn wait(api: &Api, request: Request) -> (Request, Result<(), Problem>) {
+    let query = request.uri().query().unwrap_or("");
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let wanted = pairs.into_iter().find(|(name, _)| *name == "at_least").map(|(_, text)| text.to_owned());
+    let Some(wanted) = wanted else { return (request, Ok(())) };
+    let (mut parts, body) = request.into_parts();
+    let waited = match Caller::from_request_parts(&mut parts, api).await {
+        Ok(_) => reach(api, &wanted).await,
+        Err(_) => Ok(()),
+    };
+    (Request::from_parts(parts, body), waited)
+}
+
+async fn reach(api: &Api, wanted: &str) -> Result<(), Problem> {
     let position =
-        text.parse().map_err(|_| Problem::bad_request("api.bad_query", "`at_least` is not a position"))?;
+        wanted.parse().map_err(|_| Problem::bad_request("api.bad_query", "`at_least` is not a position"))?;
     if api.node.reached(position, AT_LEAST_WAIT).await {
         return Ok(());
     }
-    let message = format!("the log has not reached position {position}");
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "api.not_reached", message)
+    Err(Problem::unavailable("api.not_reached", format!("the log has not reached position {position}"))
         .hint("ask again later, or without `at_least`"))
 }
 
@@ -59,4 +74,10 @@ fn with_id(mut answer: Response, id: &str) -> Response {
 
 pub(crate) async fn no_such_endpoint() -> Problem {
     Problem::not_found("endpoint").hint("see /api/v1/openapi.json")
+}
+
+pub(crate) async fn no_such_method() -> Problem {
+    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "api.method_not_allowed", "this endpoint does not know that method")
+        .hint("see /api/v1/openapi.json")
 }

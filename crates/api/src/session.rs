@@ -1,69 +1,94 @@
 //! Sessions: a key exchanged for a cookie that scripts of a page cannot read.
 //!
-//! A session is bound to its key: when the key is revoked or its member suspended, the session ends at once.
+//! A session is bound to its key: when the key is revoked or its member suspended, the session ends at once. What is kept is a
+//! hash, so that nobody who reads this memory is signed in.
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use sycee_core::ids::{KeyId, Time};
-use sycee_core::limits::HOUR;
+use sycee_core::ids::{KeyId, MemberId, Time};
+use sycee_core::limits::{HOUR, SECOND};
 
 /// The cookie's name.
 pub(crate) const COOKIE: &str = "sycee_session";
 /// How long a session lasts.
-const LIFETIME: u64 = 12 * HOUR;
+pub(crate) const LIFETIME: u64 = 12 * HOUR;
+/// Sessions of one member at a time; its oldest gives way, so that nobody signs others out by signing in.
+pub(crate) const PER_MEMBER_MAX: usize = 20;
 /// Sessions at a time; the oldest gives way.
-const SESSIONS_MAX: usize = 10_000;
+pub(crate) const SESSIONS_MAX: usize = 10_000;
 
 /// Everybody who is signed in. Lost when the platform stops: people then sign in again.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    by_token: Mutex<BTreeMap<String, Session>>,
+    by_token: Mutex<BTreeMap<TokenHash, Session>>,
 }
+
+type TokenHash = [u8; 32];
 
 #[derive(Clone, Copy, Debug)]
 struct Session {
     key: KeyId,
+    member: MemberId,
     until: Time,
 }
 
 impl Sessions {
     /// A new session for a key that has just been checked.
-    pub(crate) fn begin(&self, key: KeyId, now: Time) -> Result<String, getrandom::Error> {
+    pub(crate) fn begin(&self, key: KeyId, member: MemberId, now: Time) -> Result<String, getrandom::Error> {
         let mut bytes = [0u8; 32];
         getrandom::fill(&mut bytes)?;
         let token = URL_SAFE_NO_PAD.encode(bytes);
         let mut sessions = self.lock();
+        if sessions.values().filter(|session| session.member == member).count() >= PER_MEMBER_MAX {
+            end_oldest(&mut sessions, |session| session.member == member);
+        }
         if sessions.len() >= SESSIONS_MAX {
             sessions.retain(|_, session| session.until > now);
-            let oldest =
-                sessions.iter().min_by_key(|(_, session)| session.until).map(|(token, _)| token.clone());
-            if let (true, Some(oldest)) = (sessions.len() >= SESSIONS_MAX, oldest) {
-                sessions.remove(&oldest);
-            }
         }
-        sessions.insert(token.clone(), Session { key, until: now.after(LIFETIME) });
+        if sessions.len() >= SESSIONS_MAX {
+            end_oldest(&mut sessions, |_| true);
+        }
+        sessions.insert(hash(&token), Session { key, member, until: now.after(LIFETIME) });
         Ok(token)
     }
 
     pub(crate) fn key_of(&self, token: &str, now: Time) -> Option<KeyId> {
         let sessions = self.lock();
-        sessions.get(token).filter(|session| session.until > now).map(|session| session.key)
+        sessions.get(&hash(token)).filter(|session| session.until > now).map(|session| session.key)
     }
 
     pub(crate) fn end(&self, token: &str) {
-        self.lock().remove(token);
+        self.lock().remove(&hash(token));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Session>> {
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TokenHash, Session>> {
         // Each change is one call on the map, so a panic elsewhere leaves it whole.
         self.by_token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token).into()
+}
+
+fn end_oldest(sessions: &mut BTreeMap<TokenHash, Session>, among: impl Fn(&Session) -> bool) {
+    let candidates = sessions.iter().filter(|(_, session)| among(session));
+    let oldest = candidates.min_by_key(|(_, session)| session.until).map(|(token, _)| *token);
+    if let Some(oldest) = oldest {
+        sessions.remove(&oldest);
+    }
+}
+
 /// The value of the cookie's header.
 pub(crate) fn set_cookie(token: &str) -> String {
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LIFETIME / 1_000_000_000)
+    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LIFETIME / SECOND)
 }
 
 pub(crate) fn clear_cookie() -> String {

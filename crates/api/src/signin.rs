@@ -1,20 +1,23 @@
 //! Signing in and out.
-use crate::body::Body;
+use crate::attempts::Source;
+use crate::body::{Body, Named};
 use crate::caller::{self, Caller};
 use crate::error::{ErrorBody, Problem};
 use crate::members::NamedRef;
 use crate::session;
 use crate::state::Api;
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
+use std::time::Instant;
 use sycee_core::ids::KeyId;
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"key": "sk-sycee-…"}))]
 pub(crate) struct Credentials {
     key: String,
 }
@@ -53,55 +56,79 @@ fn view(api: &Api, caller: &Caller) -> Session {
     Session { member: SessionMember { member, roles }, accounts: accounts.collect() }
 }
 
-fn begin(api: &Api, key: KeyId) -> Result<String, Problem> {
-    let token = api.sessions.begin(key, api.node.now()).map_err(|error| {
-        tracing::error!("failed to draw a session: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "api.internal", "the system has no randomness")
-    })?;
-    Ok(session::set_cookie(&token))
+/// Begins a session for a key, if it works. Who fails too often is not even looked at.
+fn begin(
+    api: &Api,
+    source: Source,
+    find: impl FnOnce() -> Option<KeyId>,
+) -> Result<(Caller, String), Problem> {
+    if let Some(wait) = api.attempts.wait(source, Instant::now()) {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        return Err(Problem::new(status, "api.too_many_attempts", "too many failed attempts to sign in")
+            .retry_after(seconds)
+            .hint("wait; running sessions and keys in headers are not affected"));
+    }
+    let Some(caller) = find().and_then(|key| caller::of_key(api, key)) else {
+        api.attempts.failed(source, Instant::now());
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "api.unauthenticated", "this key does not work")
+            .hint("it may have been revoked; ask your operator for another"));
+    };
+    let token = api
+        .sessions
+        .begin(caller.key, caller.id, api.node.now())
+        .map_err(|error| Problem::internal("the system has no randomness", &error))?;
+    Ok((caller, session::set_cookie(&token)))
 }
 
 /// Exchanges a key for a session cookie.
 #[utoipa::path(post, path = "/session", operation_id = "session_create", tag = "session", security(()),
-    request_body = Credentials, responses((status = 200, body = Session), (status = 401, body = ErrorBody)))]
+    request_body = Credentials, responses((status = 200, body = Session), (status = 401, body = ErrorBody),
+        (status = 429, body = ErrorBody)))]
 pub(crate) async fn create(
     State(api): State<Api>,
+    extensions: Extensions,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, Problem> {
-    let key = caller::by_secret(&api, &credentials.key);
-    let known = key.and_then(|key| Some((key, caller::of_key(&api, key)?)));
-    let (key, caller) = known.ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "api.unauthenticated", "this key does not work")
-            .hint("it may have been revoked; ask your operator for another")
-    })?;
-    let cookie = begin(&api, key)?;
+    let find = || caller::by_secret(&api, &credentials.key);
+    let (caller, cookie) = begin(&api, Source::of(&extensions), find)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(view(&api, &caller))).into_response())
 }
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/session", operation_id = "session_get", tag = "session",
-    responses((status = 200, body = Session), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Session)))]
 pub(crate) async fn get(State(api): State<Api>, caller: Caller) -> Json<Session> {
     Json(view(&api, &caller))
 }
 
 /// Ends the session.
 #[utoipa::path(delete, path = "/session", operation_id = "session_delete", tag = "session", security(()),
-    responses((status = 204)))]
-pub(crate) async fn delete(State(api): State<Api>, headers: HeaderMap) -> Response {
+    responses((status = 204, description = "nobody is signed in with this cookie any more"),
+        (status = 403, body = ErrorBody)))]
+pub(crate) async fn delete(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(token) = caller::cookie(&headers) {
+        caller::check_origin(&headers)?;
         api.sessions.end(token);
     }
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, session::clear_cookie())]).into_response()
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, session::clear_cookie())]).into_response())
 }
 
 /// The demo's link: begins a session and goes to the first page.
-pub(crate) async fn by_link(State(api): State<Api>, Path(token): Path<String>) -> Result<Response, Problem> {
-    let matching = api.options.signin.as_ref().filter(|signin| constant_time_eq(&signin.token, &token));
-    let signin = matching.ok_or_else(|| {
-        Problem::not_found("link").hint("a link works only while the demo that printed it runs")
+pub(crate) async fn by_link(
+    State(api): State<Api>,
+    extensions: Extensions,
+    Named(token): Named<String>,
+) -> Result<Response, Problem> {
+    let link = api.options.signin.as_ref();
+    let find = || link.filter(|link| constant_time_eq(&link.token, &token)).map(|link| link.key);
+    let (_, cookie) = begin(&api, Source::of(&extensions), find).map_err(|problem| {
+        if problem.code() == "api.unauthenticated" {
+            problem.hint("a link works only while the demo that printed it runs")
+        } else {
+            problem
+        }
     })?;
-    let cookie = begin(&api, signin.key)?;
     Ok(([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], Redirect::to("/"))
         .into_response())
 }

@@ -1,8 +1,10 @@
 //! What the handlers share.
+use crate::attempts::Attempts;
+use crate::error::Problem;
+use crate::overview::Board;
 use crate::session::Sessions;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use sycee_core::ids::KeyId;
 use sycee_node::Handle;
 
@@ -46,7 +48,39 @@ impl fmt::Debug for SignIn {
 pub(crate) struct Api {
     pub(crate) node: Handle,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) attempts: Arc<Attempts>,
     pub(crate) options: Arc<Options>,
-    /// Pages that follow the live stream.
-    pub(crate) watchers: Arc<AtomicUsize>,
+    pub(crate) board: Arc<Board>,
+}
+
+impl Api {
+    pub(crate) fn new(node: Handle, options: Options) -> Self {
+        Self {
+            node,
+            sessions: Arc::default(),
+            attempts: Arc::default(),
+            options: Arc::new(options),
+            board: Arc::default(),
+        }
+    }
+
+    /// Position of the newest entry that reads show.
+    pub(crate) fn newest_position(&self) -> u64 {
+        newest(self.node.views().state.position)
+    }
+
+    /// Reads of the log wait for the disk, so they are done where waiting holds up nobody.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let api = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&api)).await;
+        done.map_err(|error| Problem::internal("this could not be read", &error))?
+    }
+}
+
+/// Position of the newest of so many entries. A founded log has at least one.
+pub(crate) fn newest(entries: u64) -> u64 {
+    entries.saturating_sub(1)
 }

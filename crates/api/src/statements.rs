@@ -1,21 +1,22 @@
 //! Statements: every movement of an account with what it had after it, as JSON in pages or as one CSV.
 use crate::accounts::named;
-use crate::body::Asked;
+use crate::body::{Asked, Named};
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
+use crate::lines;
 use crate::money::{Currency, account_name, party_name};
 use crate::page::PageQuery;
 use crate::state::Api;
 use crate::time;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sycee_core::State as Core;
 use sycee_core::ids::Time;
-use sycee_core::ledger::Purpose;
-use sycee_node::StatementLine;
+use sycee_core::ledger::{Account, Purpose};
+use sycee_node::StatementLine as Movement;
 use utoipa::{IntoParams, ToSchema};
 
 /// Lines read from the log at a time.
@@ -30,12 +31,13 @@ pub(crate) struct Statement {
     /// What it had after the last line shown.
     closing: String,
     asset: String,
-    items: Vec<Line>,
+    items: Vec<StatementLine>,
+    /// Give this as `cursor` for the next page; null on the last, and in a file.
     next: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Line {
+pub(crate) struct StatementLine {
     position: u64,
     at: String,
     /// `deposit`, `payout`, `correction` or `receipt`.
@@ -62,7 +64,9 @@ pub(crate) struct StatementQuery {
     from: Option<String>,
     /// RFC 3339; the first moment not shown any more.
     to: Option<String>,
+    /// `next` of the page before.
     cursor: Option<String>,
+    /// Movements of a page: 50 if left out, at most 200. Those of one entry stay together, even if they are more.
     limit: Option<usize>,
     /// `json` in pages, or `csv` whole.
     format: Option<String>,
@@ -71,11 +75,11 @@ pub(crate) struct StatementQuery {
 /// The movements of an account, oldest first.
 #[utoipa::path(get, path = "/accounts/{id}/statement", operation_id = "statements_get", tag = "accounts",
     params(("id" = String, Path), StatementQuery),
-    responses((status = 200, body = Statement), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, content((Statement = "application/json"), (String = "text/csv"))), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Asked(query): Asked<StatementQuery>,
 ) -> Result<Response, Problem> {
     let csv = match query.format.as_deref() {
@@ -83,7 +87,7 @@ pub(crate) async fn get(
         Some("csv") => true,
         Some(_) => return Err(Problem::bad_request("api.bad_query", "`format` is `json` or `csv`")),
     };
-    let work = move || -> Result<Response, Problem> {
+    let work = move |api: &Api| -> Result<Response, Problem> {
         let page = PageQuery { cursor: query.cursor, limit: query.limit };
         let limit = if csv { CSV_LINES_MAX } else { page.limit() };
         let span = Span {
@@ -91,17 +95,10 @@ pub(crate) async fn get(
             to: moment(query.to.as_deref(), Time(u64::MAX))?,
         };
         let start = usize::try_from(page.number()?.unwrap_or(0)).unwrap_or(usize::MAX);
-        let statement = read(&api, &caller, &id, span, start, limit)?;
+        let statement = read(api, &caller, &id, span, start, limit)?;
         if csv { Ok(as_csv(&id, &statement)) } else { Ok(Json(statement).into_response()) }
     };
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!("reading a statement panicked: {error}");
-        Problem::new(
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-            "api.internal",
-            "the statement could not be read",
-        )
-    })?
+    api.read(work).await
 }
 
 #[derive(Clone, Copy)]
@@ -123,53 +120,65 @@ fn read(
     caller: &Caller,
     id: &str,
     span: Span,
-    start: usize,
+    cursor: usize,
     limit: usize,
 ) -> Result<Statement, Problem> {
-    let (place, currency, lines) = {
+    let (place, currency, count) = {
         let views = api.node.views();
         let place = named(&views.state, caller, id)?;
         let balance = views.state.ledger.balance(place).ok_or_else(|| Problem::not_found("account"))?;
         (place, Currency::of(&views.state, balance.asset), views.line_count(place))
     };
-    let mut shown: Vec<StatementLine> = Vec::new();
-    let (mut index, mut opening, mut ended) = (start, None, false);
-    // A page ends between two entries, so that all movements of one entry are on one page.
-    while index < lines && shown.len() < limit && !ended {
-        let until = lines.min(index + CHUNK.min(limit));
-        for line in api.node.statement(place, index..until)? {
-            ended |= line.at >= span.to;
-            let before = line.balance - line.amount;
-            if line.at < span.from {
-                opening = Some(line.balance);
-            } else if !ended {
-                opening = opening.or(Some(before));
-                shown.push(line);
-            }
-        }
-        index = until;
-    }
-    let opening = opening.unwrap_or(0);
+    let first = lines::count_before(api, place, |line| line.at < span.from)?;
+    let end = lines::count_before(api, place, |line| line.at < span.to)?.min(count);
+    let start = cursor.max(first).min(end.max(first));
+    let opening = match start.checked_sub(1) {
+        Some(before) => api.node.statement(place, before..start)?.last().map_or(0, |line| line.balance),
+        None => 0,
+    };
+    let (shown, reached) = movements(api, place, start, end, limit)?;
     let closing = shown.last().map_or(opening, |line| line.balance);
-    let next = (index < lines && !ended).then(|| index.to_string());
     let views = api.node.views();
     Ok(Statement {
         opening: currency.write(opening),
         closing: currency.write(closing),
         asset: currency.code.clone(),
         items: shown.iter().map(|line| view(&views.state, &currency, line)).collect(),
-        next,
+        next: (reached < end).then(|| reached.to_string()),
     })
 }
 
-fn view(state: &Core, currency: &Currency, line: &StatementLine) -> Line {
+/// At most `limit` movements from the lines between `start` and `end`, and the line that the next page begins with. All movements
+/// of an entry are on one page, so a page of less than an entry has one.
+fn movements(
+    api: &Api,
+    place: Account,
+    start: usize,
+    end: usize,
+    limit: usize,
+) -> Result<(Vec<Movement>, usize), Problem> {
+    let (mut shown, mut reached) = (Vec::new(), start);
+    while reached < end && shown.len() < limit {
+        let read = api.node.statement(place, reached..end.min(reached + CHUNK.min(limit)))?;
+        for entry in read.chunk_by(|line, next| line.position == next.position) {
+            if !shown.is_empty() && shown.len() + entry.len() > limit {
+                return Ok((shown, reached));
+            }
+            shown.extend_from_slice(entry);
+            reached += 1;
+        }
+    }
+    Ok((shown, reached))
+}
+
+fn view(state: &Core, currency: &Currency, line: &Movement) -> StatementLine {
     let (kind, reference, corrects) = match line.purpose {
         Purpose::Deposit => ("deposit", line.reference.clone(), None),
         Purpose::Payout => ("payout", line.reference.clone(), None),
         Purpose::Correction { corrects } => ("correction", line.reference.clone(), Some(corrects)),
         Purpose::Receipt { request } => ("receipt", Some(request.to_string()), None),
     };
-    Line {
+    StatementLine {
         position: line.position,
         at: time::format(line.at),
         kind,

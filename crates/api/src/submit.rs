@@ -1,9 +1,12 @@
 //! Submitting: a member's command on its way to the node, once however often it is sent.
 use crate::caller::Caller;
 use crate::error::Problem;
+use crate::request::POSITION;
 use crate::state::Api;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponseParts, ResponseParts};
 use sha2::{Digest as _, Sha256};
 use sycee_core::Outcome;
 use sycee_core::entry::{Command, Submission};
@@ -11,6 +14,8 @@ use sycee_core::ids::CommandId;
 use sycee_core::permission::Actor;
 
 const HEADER: &str = "idempotency-key";
+/// On the answer to a command that was sent before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Everything of an id but the bits that say when it was drawn, its version and its variant.
 const FREE_BITS: u128 = 0x0000_0000_0000_0fff_3fff_ffff_ffff_ffff;
 
@@ -71,24 +76,41 @@ impl Once {
         match api.node.submit(submission).await? {
             Outcome::Applied { position, events: _ } => Ok(Done { position, repeated: false }),
             Outcome::Repeated { position, refusal: None } => Ok(Done { position, repeated: true }),
-            Outcome::Repeated { position: _, refusal: Some(refusal) } | Outcome::Refused(refusal) => {
-                Err(refusal.into())
+            Outcome::Repeated { position, refusal: Some(refusal) } => {
+                Err(Problem::from(refusal).replayed(position))
             }
+            Outcome::Refused(refusal) => Err(refusal.into()),
         }
+    }
+
+    /// For a step before the last of a request that takes several commands: an id of its own, as repeatable as the whole.
+    pub(crate) fn part(self, api: &Api, purpose: &str) -> Result<Self, Problem> {
+        let id = self.id.map(|_| self.new_id(api, &format!("command {purpose}"))).transpose()?;
+        Ok(Self { id })
     }
 }
 
-/// A command that happened, now or when it was first sent.
+/// A command that happened, now or when it was first sent. The answer's headers say where and which.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
     pub(crate) position: u64,
     pub(crate) repeated: bool,
 }
 
-impl Once {
-    /// For a step before the last of a request that takes several commands: an id of its own, as repeatable as the whole.
-    pub(crate) fn part(self, api: &Api, purpose: &str) -> Result<Self, Problem> {
-        let id = self.id.map(|_| self.new_id(api, &format!("command {purpose}"))).transpose()?;
-        Ok(Self { id })
+impl Done {
+    pub(crate) fn write_to(self, headers: &mut HeaderMap) {
+        headers.insert(POSITION, HeaderValue::from(self.position));
+        if self.repeated {
+            headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+    }
+}
+
+impl IntoResponseParts for Done {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        self.write_to(parts.headers_mut());
+        Ok(parts)
     }
 }

@@ -1,7 +1,6 @@
 //! The platform itself: its health, its log, its metrics.
 use crate::caller::Caller;
-use crate::error::ErrorBody;
-use crate::state::Api;
+use crate::state::{Api, newest};
 use crate::time;
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +15,9 @@ use utoipa::ToSchema;
 pub(crate) struct Health {
     /// `ok`, `degraded` or `stopped`.
     status: &'static str,
+    /// Of the newest entry decided.
     position: u64,
+    /// Of the newest entry that is on the disk, which is the newest that anybody is told of.
     durable_position: u64,
     started_at: String,
     version: &'static str,
@@ -32,9 +33,11 @@ pub(crate) struct Log {
     origin: String,
     /// Ed25519, hexadecimal.
     public_key: String,
+    /// Of the newest entry decided.
     position: u64,
+    /// Of the newest entry on the disk.
     durable_position: u64,
-    /// Entries that the checkpoint covers.
+    /// The checkpoint covers the entries before this position.
     checkpoint_position: u64,
     /// Root of the tree over them, hexadecimal.
     root: String,
@@ -66,8 +69,8 @@ pub(crate) async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>)
     };
     let health = Health {
         status: word,
-        position: status.position,
-        durable_position: status.durable,
+        position: newest(status.position),
+        durable_position: newest(status.durable),
         started_at: time::format(status.started),
         version: env!("CARGO_PKG_VERSION"),
         log_id: log_id(&api),
@@ -83,7 +86,7 @@ fn log_id(api: &Api) -> String {
 
 /// The log: what it is, how far it is, and the latest signed checkpoint.
 #[utoipa::path(get, path = "/log", operation_id = "log_get", tag = "system",
-    responses((status = 200, body = Log), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Log)))]
 pub(crate) async fn log(State(api): State<Api>, _: Caller) -> Json<Log> {
     let (status, checkpoint) = (api.node.status(), api.node.checkpoint());
     let views = api.node.views();
@@ -94,8 +97,8 @@ pub(crate) async fn log(State(api): State<Api>, _: Caller) -> Json<Log> {
         log_id: format!("{:032x}", charter.log_id),
         origin: charter.origin.clone(),
         public_key: Hash(charter.public_key).to_string(),
-        position: status.position,
-        durable_position: status.durable,
+        position: newest(status.position),
+        durable_position: newest(status.durable),
         checkpoint_position: checkpoint.size,
         root: Hash(checkpoint.root).to_string(),
         checkpoint: checkpoint.text,

@@ -1,3 +1,16 @@
 //! The control plane over real sockets, on a real node in a directory of its own.
 
+mod apply;
+mod catalog;
 mod document;
+mod money;
+mod overview;
+mod pages;
+mod receipts;
+mod refusals;
+mod routes;
+mod schema;
+mod sessions;
+mod statements;
+mod world;
+mod writes;

@@ -9,7 +9,7 @@ pub(crate) fn format(time: Time) -> String {
     moment.format(&Rfc3339).expect("years of four digits can be written")
 }
 
-/// The moment that an RFC 3339 text names; `None` if it is no such text or lies before 1970.
+/// The moment that an RFC 3339 text names; `None` if it is no such text or lies before 1970 or after 2554.
 pub fn parse(text: &str) -> Option<Time> {
     let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     u64::try_from(moment.unix_timestamp_nanos()).ok().map(Time)

@@ -8,6 +8,19 @@ use utoipa::ToSchema;
 /// A whole catalogue. What a log offers and this does not name is suspended; members are never suspended by leaving them out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CatalogDocument, example = json!({
+    "member": [
+        {"name": "Zhongwei Wind", "roles": ["provider"], "accounts": [{"name": "income", "asset": "CNY"}]},
+        {"name": "Lab", "roles": ["author"], "accounts": [{"name": "royalties", "asset": "CNY"}]}
+    ],
+    "provider": [{"name": "Zhongwei Wind Compute", "member": "Zhongwei Wind"}],
+    "site": [{"name": "zhongwei-1", "provider": "Zhongwei Wind Compute", "account": "income", "region": "Zhongwei, Ningxia",
+        "region_zh": "宁夏中卫", "longitude": "105.19", "power_price": "0.36", "pue": "1.12", "joules_input": "0.08",
+        "joules_output": "1.9", "basis": "published"}],
+    "model": [{"name": "lab-7b", "kind": "chat", "author": "Lab", "account": "royalties", "context": 32768}],
+    "offer": [{"model": "lab-7b", "site": "zhongwei-1", "output_max": 8192, "concurrency_max": 64, "asset": "CNY",
+        "prices": {"input": "1.2", "output": "4.8", "cache_read": "0.12"}, "model_fee_ppm": 120000, "platform_fee_ppm": 50000}]
+}))]
 pub struct Document {
     #[serde(default, rename = "member")]
     pub members: Vec<Member>,
@@ -24,6 +37,7 @@ pub struct Document {
 /// A member and its accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentMember)]
 pub struct Member {
     pub name: String,
     /// Those under common control; made if it is new.
@@ -38,6 +52,7 @@ pub struct Member {
 /// An account of a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentAccount)]
 pub struct Account {
     pub name: String,
     /// Code of the asset, such as `CNY`.
@@ -50,6 +65,7 @@ pub struct Account {
 /// A provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentProvider)]
 pub struct Provider {
     pub name: String,
     /// Name of the member behind it.
@@ -59,6 +75,7 @@ pub struct Provider {
 /// A site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentSite)]
 pub struct Site {
     pub name: String,
     pub provider: String,
@@ -87,6 +104,7 @@ pub struct Site {
 /// A model and the terms agreed for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentModel)]
 pub struct Model {
     pub name: String,
     /// `chat` or `embedding`.
@@ -106,6 +124,7 @@ pub struct Model {
 /// A link to a base model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentBase)]
 pub struct Base {
     pub model: String,
     pub share_ppm: u32,
@@ -114,6 +133,7 @@ pub struct Base {
 /// A flat share of what a model receives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentShare)]
 pub struct Share {
     pub member: String,
     pub account: String,
@@ -125,6 +145,7 @@ pub struct Share {
 /// An offer: one model at one site, with its prices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DocumentOffer)]
 pub struct Offer {
     pub model: String,
     pub site: String,

@@ -4,13 +4,15 @@
 //! once agreed, refused; a new price is a new schedule; what the document leaves out is suspended.
 use super::document::{self, Document};
 use super::read::{Reading, Unfit};
-use std::collections::BTreeMap;
+use super::words;
+use std::collections::{BTreeMap, BTreeSet};
 use sycee_core::State;
 use sycee_core::catalog::{self, Command as Catalog, Subject};
 use sycee_core::entry::Command;
 use sycee_core::ids::{
-    AccountId, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId, Time,
+    AccountId, Asset, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId, Time,
 };
+use sycee_core::ledger;
 use sycee_core::membership::{self, Command as Membership, Standing};
 
 /// What a change does.
@@ -55,12 +57,15 @@ struct Planner<'a> {
     draw: Draw<'a>,
     organisations: BTreeMap<String, OrganisationId>,
     members: BTreeMap<String, MemberId>,
-    accounts: BTreeMap<(MemberId, String), AccountId>,
+    accounts: BTreeMap<(MemberId, String), (AccountId, Asset)>,
     providers: BTreeMap<String, (ProviderId, MemberId)>,
     sites: BTreeMap<String, SiteId>,
     models: BTreeMap<String, ModelId>,
     offers: BTreeMap<(ModelId, SiteId), OfferId>,
+    /// What of the log's catalogue the document names.
     named: Vec<Subject>,
+    /// What the document has named so far, by kind and name.
+    written: BTreeSet<(&'static str, String)>,
     changes: Vec<Change>,
 }
 
@@ -78,7 +83,7 @@ impl<'a> Planner<'a> {
                 .map(|(id, it)| (it.clone(), *id))
                 .collect(),
             members: state.membership.members().iter().map(|(id, it)| (it.name.clone(), *id)).collect(),
-            accounts: accounts.map(|(id, it)| ((it.member, it.name.clone()), *id)).collect(),
+            accounts: accounts.map(|(id, it)| ((it.member, it.name.clone()), (*id, it.asset))).collect(),
             providers: catalog
                 .providers()
                 .iter()
@@ -88,6 +93,7 @@ impl<'a> Planner<'a> {
             models: catalog.models().iter().map(|(id, it)| (it.name.clone(), *id)).collect(),
             offers: catalog.offers().iter().map(|(id, it)| ((it.model, it.site), *id)).collect(),
             named: Vec::new(),
+            written: BTreeSet::new(),
             changes: Vec::new(),
         }
     }
@@ -104,12 +110,18 @@ impl<'a> Planner<'a> {
         self.changes.last_mut().expect("one was just pushed")
     }
 
+    /// Refuses what the document names a second time.
+    fn once(&mut self, at: &Reading, what: &'static str, name: &str) -> Result<(), Unfit> {
+        if self.written.insert((what, name.to_owned())) { Ok(()) } else { Err(at.twice(name)) }
+    }
+
     fn members(&mut self, members: &[document::Member]) -> Result<(), Unfit> {
         for (index, member) in members.iter().enumerate() {
             let at = Reading::new("member", index);
+            self.once(&at, "member", &member.name)?;
             let roles = at.roles("roles", &member.roles)?;
             let id = match self.members.get(&member.name) {
-                Some(id) => self.known_member(*id, member, roles),
+                Some(id) => self.known_member(&at, *id, member, roles)?,
                 None => self.new_member(member, roles),
             };
             for account in &member.accounts {
@@ -121,21 +133,23 @@ impl<'a> Planner<'a> {
 
     fn known_member(
         &mut self,
+        at: &Reading,
         id: MemberId,
         member: &document::Member,
         roles: Vec<membership::Role>,
-    ) -> MemberId {
-        let known = self.state.membership.member(id).map(|known| known.roles.clone());
-        if known.as_ref().is_some_and(|known| *known != roles) {
-            let names = |roles: &[membership::Role]| {
-                roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
-            };
-            let (before, after) = (known.map(|known| names(&known)), Some(names(&roles)));
+    ) -> Result<MemberId, Unfit> {
+        let known = self.state.membership.member(id).expect("the log names it");
+        let organisation = known.organisation.and_then(|id| self.state.membership.organisations().get(&id));
+        if member.organisation.is_some() && member.organisation.as_ref() != organisation {
+            return Err(at.fixed("organisation", "a member stays with its organisation"));
+        }
+        if known.roles != roles {
+            let (before, after) = (words::roles(&known.roles), words::roles(&roles));
             let command = Membership::SetRoles { member: id, roles };
             let change = self.push(ChangeKind::Change, "member", &member.name, command);
-            (change.before, change.after) = (before, after);
+            (change.before, change.after) = (Some(before), Some(after));
         }
-        id
+        Ok(id)
     }
 
     fn new_member(&mut self, member: &document::Member, roles: Vec<membership::Role>) -> MemberId {
@@ -160,28 +174,30 @@ impl<'a> Planner<'a> {
     }
 
     fn account(&mut self, at: &Reading, member: MemberId, account: &document::Account) -> Result<(), Unfit> {
+        self.once(at, "account", &format!("{member} {}", account.name))?;
         let asset = at.asset(self.state, "accounts", &account.asset)?;
         let limit =
             account.limit.as_ref().map_or(Ok(0), |limit| at.money(self.state, "accounts", asset, limit))?;
         let key = (member, account.name.clone());
-        match self.accounts.get(&key) {
-            None => {
-                let id = AccountId((self.draw)());
-                self.accounts.insert(key, id);
-                let name = account.name.clone();
-                let command = Membership::OpenAccount { account: id, member, asset, name, limit };
-                self.push(ChangeKind::Add, "account", &account.name, command);
-            }
-            Some(id) => {
-                let id = *id;
-                let known = self.state.ledger.balance(sycee_core::ledger::Account::Member(id));
-                let before = known.and_then(|known| known.limit).filter(|before| *before != limit);
-                if let Some(before) = before {
-                    let command = sycee_core::ledger::Command::SetLimit { account: id, limit };
-                    let change = self.push(ChangeKind::Change, "account limit", &account.name, command);
-                    (change.before, change.after) = (Some(before.to_string()), Some(limit.to_string()));
-                }
-            }
+        let Some((id, known_asset)) = self.accounts.get(&key).copied() else {
+            let id = AccountId((self.draw)());
+            self.accounts.insert(key, (id, asset));
+            let name = account.name.clone();
+            let command = Membership::OpenAccount { account: id, member, asset, name, limit };
+            self.push(ChangeKind::Add, "account", &account.name, command);
+            return Ok(());
+        };
+        if known_asset != asset {
+            return Err(at.fixed("accounts", "an account stays in its asset"));
+        }
+        let known = self.state.ledger.balance(ledger::Account::Member(id));
+        let before = known.and_then(|known| known.limit).filter(|before| *before != limit);
+        if let Some(before) = before {
+            let text = |limit| Some(words::money(self.state, asset, limit));
+            let (before, after) = (text(before), text(limit));
+            let command = ledger::Command::SetLimit { account: id, limit };
+            let change = self.push(ChangeKind::Change, "account limit", &account.name, command);
+            (change.before, change.after) = (before, after);
         }
         Ok(())
     }
@@ -192,7 +208,7 @@ impl<'a> Planner<'a> {
         field: &str,
         member: MemberId,
         name: &str,
-    ) -> Result<AccountId, Unfit> {
+    ) -> Result<(AccountId, Asset), Unfit> {
         let found = self.accounts.get(&(member, name.to_owned())).copied();
         found.ok_or_else(|| at.unknown(field, "account of that member", name))
     }
@@ -200,6 +216,7 @@ impl<'a> Planner<'a> {
     fn providers(&mut self, providers: &[document::Provider]) -> Result<(), Unfit> {
         for (index, provider) in providers.iter().enumerate() {
             let at = Reading::new("provider", index);
+            self.once(&at, "provider", &provider.name)?;
             let member = *self
                 .members
                 .get(&provider.member)
@@ -222,11 +239,12 @@ impl<'a> Planner<'a> {
     fn sites(&mut self, sites: &[document::Site]) -> Result<(), Unfit> {
         for (index, site) in sites.iter().enumerate() {
             let at = Reading::new("site", index);
+            self.once(&at, "site", &site.name)?;
             let provider = self.providers.get(&site.provider).copied();
             let (provider, member) =
                 provider.ok_or_else(|| at.unknown("provider", "provider", &site.provider))?;
-            let account = self.account_of(&at, "account", member, &site.account)?;
-            let facts = at.site_facts(site)?;
+            let (account, asset) = self.account_of(&at, "account", member, &site.account)?;
+            let facts = at.site_facts(site, words::decimals(self.state, asset))?;
             let Some(id) = self.sites.get(&site.name).copied() else {
                 let id = SiteId((self.draw)());
                 self.sites.insert(site.name.clone(), id);
@@ -236,20 +254,16 @@ impl<'a> Planner<'a> {
                 continue;
             };
             self.named.push(Subject::Site(id));
-            let Some(known) = self.state.catalog.sites().get(&id) else { return Err(at.twice(&site.name)) };
+            let known = self.state.catalog.sites().get(&id).expect("the log names it");
             if known.account != account || known.provider != provider {
                 return Err(at.fixed("account", "a site stays with its provider and its account"));
             }
             if known.facts != facts {
-                let before = Some(format!("{:?}", known.facts));
-                let after = Some(format!("{facts:?}"));
-                let change = self.push(
-                    ChangeKind::Change,
-                    "site",
-                    &site.name,
-                    Catalog::DescribeSite { site: id, facts },
-                );
-                (change.before, change.after) = (before, after);
+                let words = |facts| words::site(self.state, asset, facts);
+                let difference = words::difference(&words(&known.facts), &words(&facts));
+                let command = Catalog::DescribeSite { site: id, facts };
+                let change = self.push(ChangeKind::Change, "site", &site.name, command);
+                (change.before, change.after) = difference;
             }
         }
         Ok(())
@@ -258,6 +272,7 @@ impl<'a> Planner<'a> {
     fn models(&mut self, models: &[document::Model]) -> Result<(), Unfit> {
         for (index, model) in models.iter().enumerate() {
             let at = Reading::new("model", index);
+            self.once(&at, "model", &model.name)?;
             let details = self.model_details(&at, model)?;
             match self.models.get(&model.name).copied() {
                 None => {
@@ -272,14 +287,11 @@ impl<'a> Planner<'a> {
                 }
                 Some(id) => {
                     self.named.push(Subject::Model(id));
-                    let Some(known) = self.state.catalog.models().get(&id) else {
-                        return Err(at.twice(&model.name));
-                    };
-                    if (catalog::Model { standing: Standing::Active, ..known.clone() }) != details {
-                        return Err(at.fixed(
-                            "bases",
-                            "what is agreed for a model is fixed; publish a new version under a new name",
-                        ));
+                    let known = self.state.catalog.models().get(&id).expect("the log names it");
+                    if let Some(field) = fixed_field(known, &details) {
+                        let why =
+                            "what is agreed for a model is fixed; publish a new version under a new name";
+                        return Err(at.fixed(field, why));
                     }
                 }
             }
@@ -301,7 +313,7 @@ impl<'a> Planner<'a> {
                 .members
                 .get(&share.member)
                 .ok_or_else(|| at.unknown("shares", "member", &share.member))?;
-            let account = self.account_of(at, "shares", member, &share.account)?;
+            let (account, _) = self.account_of(at, "shares", member, &share.account)?;
             Ok(catalog::Share {
                 account,
                 role: at.party_role("shares", &share.role)?,
@@ -311,7 +323,7 @@ impl<'a> Planner<'a> {
         Ok(catalog::Model {
             name: model.name.clone(),
             kind: at.kind("kind", &model.kind)?,
-            account: self.account_of(at, "account", author, &model.account)?,
+            account: self.account_of(at, "account", author, &model.account)?.0,
             context: model.context,
             bases: model.bases.iter().map(base).collect::<Result<_, Unfit>>()?,
             shares: model.shares.iter().map(share).collect::<Result<_, Unfit>>()?,
@@ -328,20 +340,19 @@ impl<'a> Planner<'a> {
             let terms = at.offer_terms(offer)?;
             let prices = at.schedule(self.state, offer)?;
             let name = format!("{} at {}", offer.model, offer.site);
+            self.once(&at, "offer", &name)?;
             match self.offers.get(&(model, site)).copied() {
                 None => {
                     let (id, schedule) = (OfferId((self.draw)()), ScheduleId((self.draw)()));
                     self.offers.insert((model, site), id);
-                    let after = Some(at.prices_text(self.state, &prices));
+                    let after = Some(words::new_schedule(self.state, &prices));
                     let command = Catalog::AddOffer { offer: id, model, site, terms, schedule, prices };
                     self.push(ChangeKind::Add, "offer", &name, command).after = after;
                 }
                 Some(id) => {
                     self.named.push(Subject::Offer(id));
-                    let Some(known) = self.state.catalog.offers().get(&id) else {
-                        return Err(at.twice(&name));
-                    };
-                    self.known_offer(&at, &name, id, known, terms, prices);
+                    let known = self.state.catalog.offers().get(&id).expect("the log names it");
+                    self.known_offer(&name, id, known, terms, prices);
                 }
             }
         }
@@ -350,7 +361,6 @@ impl<'a> Planner<'a> {
 
     fn known_offer(
         &mut self,
-        at: &Reading,
         name: &str,
         id: OfferId,
         known: &catalog::Offer,
@@ -358,10 +368,10 @@ impl<'a> Planner<'a> {
         prices: catalog::Schedule,
     ) {
         if known.terms != terms {
-            let (before, after) = (Some(format!("{:?}", known.terms)), Some(format!("{terms:?}")));
+            let difference = words::difference(&words::terms(&known.terms), &words::terms(&terms));
             let change =
                 self.push(ChangeKind::Change, "offer", name, Catalog::ChangeOffer { offer: id, terms });
-            (change.before, change.after) = (before, after);
+            (change.before, change.after) = difference;
         }
         // The newest schedule is what the document would have led to before, whether it has begun or not.
         let newest = self.state.catalog.schedules_of(id).last();
@@ -371,12 +381,14 @@ impl<'a> Planner<'a> {
             catalog::Schedule { from, ..prices.clone() } == *newest
         });
         if !same {
-            let before = newest.map(|newest| at.prices_text(self.state, newest));
-            let after = Some(at.prices_text(self.state, &prices));
+            let difference = newest.map_or_else(
+                || (None, Some(words::new_schedule(self.state, &prices))),
+                |newest| schedule_difference(self.state, newest, &prices),
+            );
             let schedule = ScheduleId((self.draw)());
             let command = Catalog::PublishSchedule { offer: id, schedule, prices };
             let change = self.push(ChangeKind::Change, "schedule", name, command);
-            (change.before, change.after) = (before, after);
+            (change.before, change.after) = difference;
         }
     }
 
@@ -388,21 +400,30 @@ impl<'a> Planner<'a> {
             let site = catalog.sites().get(&offer.site).map_or("", |it| it.name.as_str());
             format!("{model} at {site}")
         };
-        let offers = catalog
+        let mut offers: Vec<_> = catalog
             .offers()
             .iter()
-            .map(|(id, it)| (Subject::Offer(*id), "offer", offer_name(it), it.standing));
-        let sites =
-            catalog.sites().iter().map(|(id, it)| (Subject::Site(*id), "site", it.name.clone(), it.standing));
-        let models = catalog
+            .map(|(id, it)| (Subject::Offer(*id), "offer", offer_name(it), it.standing))
+            .collect();
+        let mut sites: Vec<_> = catalog
+            .sites()
+            .iter()
+            .map(|(id, it)| (Subject::Site(*id), "site", it.name.clone(), it.standing))
+            .collect();
+        let mut models: Vec<_> = catalog
             .models()
             .iter()
-            .map(|(id, it)| (Subject::Model(*id), "model", it.name.clone(), it.standing));
-        let providers = catalog
+            .map(|(id, it)| (Subject::Model(*id), "model", it.name.clone(), it.standing))
+            .collect();
+        let mut providers: Vec<_> = catalog
             .providers()
             .iter()
-            .map(|(id, it)| (Subject::Provider(*id), "provider", it.name.clone(), it.standing));
-        let all: Vec<_> = offers.chain(sites).chain(models).chain(providers).collect();
+            .map(|(id, it)| (Subject::Provider(*id), "provider", it.name.clone(), it.standing))
+            .collect();
+        for rows in [&mut offers, &mut sites, &mut models, &mut providers] {
+            rows.sort_by(|(_, _, name, _), (_, _, other, _)| name.cmp(other));
+        }
+        let all = offers.into_iter().chain(sites).chain(models).chain(providers);
         for (subject, what, name, standing) in all {
             let (kind, wanted) = match (self.named.contains(&subject), standing) {
                 (true, Standing::Suspended) => (ChangeKind::Resume, Standing::Active),
@@ -412,6 +433,32 @@ impl<'a> Planner<'a> {
             self.push(kind, what, &name, Catalog::SetStanding { subject, standing: wanted });
         }
     }
+}
+
+/// The first field in which a model differs from what was agreed.
+fn fixed_field(known: &catalog::Model, details: &catalog::Model) -> Option<&'static str> {
+    let fields = [
+        ("kind", known.kind != details.kind),
+        ("account", known.account != details.account),
+        ("context", known.context != details.context),
+        ("bases", known.bases != details.bases),
+        ("shares", known.shares != details.shares),
+    ];
+    fields.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
+}
+
+/// What differs between two schedules; where only the moment does, the moment.
+fn schedule_difference(
+    state: &State,
+    before: &catalog::Schedule,
+    after: &catalog::Schedule,
+) -> (Option<String>, Option<String>) {
+    let (old, new) = (words::schedule(state, before), words::schedule(state, after));
+    if old != new {
+        return words::difference(&old, &new);
+    }
+    let from = |schedule: &catalog::Schedule| Some(format!("from {}", crate::time::format(schedule.from)));
+    (from(before), from(after))
 }
 
 /// The id of a new thing, drawn by a handle that cannot fail silently.

@@ -104,7 +104,7 @@ impl Reading {
         T::try_from(units).map_err(|_| self.unfit(field, format!("`{text}` is out of range"), None))
     }
 
-    pub(crate) fn site_facts(&self, site: &document::Site) -> Result<SiteFacts, Unfit> {
+    pub(crate) fn site_facts(&self, site: &document::Site, decimals: u8) -> Result<SiteFacts, Unfit> {
         let basis = match site.basis.as_str() {
             "measured" => Basis::Measured,
             "published" => Basis::Published,
@@ -121,7 +121,7 @@ impl Reading {
             region: site.region.clone(),
             region_zh: site.region_zh.clone().unwrap_or_else(|| site.region.clone()),
             longitude_millidegrees: self.unsigned("longitude", &site.longitude, 3)?,
-            power_price: self.unsigned("power_price", &site.power_price, 9)?,
+            power_price: self.unsigned("power_price", &site.power_price, decimals)?,
             pue_ppm: self.unsigned("pue", &site.pue, PPM_DECIMALS)?,
             microjoules_input: self.unsigned("joules_input", &site.joules_input, 6)?,
             microjoules_output: self.unsigned("joules_output", &site.joules_output, 6)?,
@@ -211,20 +211,6 @@ impl Reading {
         };
         let (model_fee_ppm, platform_fee_ppm) = (offer.model_fee_ppm, offer.platform_fee_ppm);
         Ok(Schedule { from, asset, prices, model_fee_ppm, platform_fee_ppm, arithmetic: RULES })
-    }
-
-    /// A schedule in words, for showing a difference.
-    pub(crate) fn prices_text(&self, state: &State, schedule: &Schedule) -> String {
-        let decimals = state.genesis.asset(schedule.asset).map_or(0, |definition| definition.decimals);
-        let priced = schedule.prices.iter().filter(|(_, price)| *price > 0);
-        let prices: Vec<String> = priced
-            .map(|(bucket, price)| format!("{} {}", bucket.name(), decimal::format(price.into(), decimals)))
-            .collect();
-        let fees = format!(
-            "model fee {} ppm, platform fee {} ppm",
-            schedule.model_fee_ppm, schedule.platform_fee_ppm
-        );
-        format!("{}; {fees}", prices.join(", "))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use sycee_core::State;
 use sycee_core::catalog;
-use sycee_core::ids::{Asset, MemberId, ModelId, OfferId, ScheduleId, SiteId};
+use sycee_core::ids::{MemberId, ModelId, OfferId, ScheduleId, SiteId};
 use sycee_core::ledger::Account;
 use utoipa::ToSchema;
 
@@ -136,7 +136,6 @@ pub(crate) fn site(state: &State, id: SiteId, site: &catalog::Site) -> Site {
     let facts = &site.facts;
     let provider =
         state.catalog.providers().get(&site.provider).map_or("", |provider| provider.name.as_str());
-    let asset = state.ledger.account(site.account).map_or(Asset(0), |account| account.asset);
     Site {
         id: id.to_string(),
         name: site.name.clone(),
@@ -145,7 +144,7 @@ pub(crate) fn site(state: &State, id: SiteId, site: &catalog::Site) -> Site {
         region_zh: facts.region_zh.clone(),
         longitude: f64::from(facts.longitude_millidegrees) / 1000.0,
         simulated: facts.simulated,
-        power_price: Currency::of(state, asset).write(facts.power_price.into()),
+        power_price: Currency::of_account(state, site.account).write(facts.power_price.into()),
         pue: decimal::format(facts.pue_ppm.into(), PPM_DECIMALS),
         joules_input: joules(facts.microjoules_input),
         joules_output: joules(facts.microjoules_output),

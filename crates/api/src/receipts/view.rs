@@ -1,15 +1,15 @@
 //! A receipt as it is shown: every figure with what it is made of.
-use crate::money::{Currency, account_name, party_name};
+use super::parts::{
+    AttemptMade, BucketLine, SplitLine, always_shown, attempts, counts, energy_cost, joules, lines, parts,
+};
+use crate::money::{Currency, party_name};
 use crate::time;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use sycee_core::State;
-use sycee_core::arithmetic::split;
-use sycee_core::buckets::{Bucket, Buckets};
-use sycee_core::catalog::Schedule;
-use sycee_core::ids::Amount;
+use sycee_core::buckets::Buckets;
 use sycee_core::ledger::{Account, Leg};
-use sycee_core::settlement::{Attempt, Energy, Finish, Settled};
+use sycee_core::settlement::{Finish, Settled};
 use sycee_node::{Closed, Receipt as Recorded};
 use utoipa::ToSchema;
 
@@ -31,21 +31,23 @@ pub(crate) struct Receipt {
     schedule: Option<String>,
     consumer: String,
     account: String,
-    key_label: Option<String>,
+    /// What the consumer calls the key; null where the caller may not know.
+    pub(super) key_label: Option<String>,
+    /// `chat` or `embeddings`.
     endpoint: Option<&'static str>,
     stream: bool,
     /// Tokens by bucket: those that are not zero, and always `input_uncached` and `output_visible`.
     buckets: BTreeMap<&'static str, u64>,
     /// Money per million tokens, for the buckets shown.
     prices: BTreeMap<&'static str, String>,
-    lines: Vec<Line>,
+    lines: Vec<BucketLine>,
     asset: String,
     total: String,
     /// What had been held for it.
     hold: Option<String>,
     /// The hold was less than the price; the difference is the provider's loss.
     capped: bool,
-    split: Vec<Part>,
+    split: Vec<SplitLine>,
     /// Joules at the machine.
     joules: f64,
     /// `measured`, `published` or `assumed`.
@@ -68,51 +70,24 @@ pub(crate) struct Receipt {
     reported: Option<BTreeMap<&'static str, u64>>,
     /// The report lies outside what the own count allows; the bill is the own count.
     dispute: bool,
-    attempts: Vec<Try>,
+    attempts: Vec<AttemptMade>,
     /// Position of the entry in the log.
     position: u64,
     /// RFC 6962 hash of the entry's leaf, hexadecimal.
     leaf: String,
-    /// Entries that the latest signed checkpoint covers.
+    /// The latest signed checkpoint covers the entries before this position.
     checkpoint_position: u64,
-}
-
-/// One bucket: count × price. The amounts sum to the total: each is rounded down, and what is left goes to the largest
-/// remainders.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Line {
-    bucket: &'static str,
-    count: u64,
-    price: String,
-    amount: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Part {
-    /// Who, by name.
-    party: String,
-    account: String,
-    /// `site`, `author`, `data_owner` or `fee`.
-    role: &'static str,
-    amount: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Try {
-    site: String,
-    outcome: &'static str,
-    ms: u32,
 }
 
 /// A receipt in one line.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Summary {
+pub(crate) struct OverviewReceipt {
     id: String,
     at: String,
     model: Option<String>,
     site: Option<String>,
-    /// Null where the caller may not know.
-    consumer: Option<String>,
+    /// Name of the member who paid; null where the caller may not know.
+    pub(crate) consumer: Option<String>,
     tokens: u64,
     total: String,
     asset: String,
@@ -132,14 +107,14 @@ pub(crate) fn receipt(state: &State, recorded: &Recorded, checkpoint: u64) -> Re
     }
 }
 
-pub(crate) fn summary(state: &State, recorded: &Recorded, named: bool) -> Summary {
+pub(crate) fn summary(state: &State, recorded: &Recorded) -> OverviewReceipt {
     let full = receipt(state, recorded, 0);
-    Summary {
+    OverviewReceipt {
         id: full.id,
         at: full.at,
         model: full.model_name,
         site: full.site_name,
-        consumer: named.then_some(full.consumer),
+        consumer: Some(full.consumer),
         tokens: full.buckets.values().sum(),
         total: full.total,
         asset: full.asset,
@@ -253,84 +228,4 @@ fn settled(state: &State, recorded: &Recorded, receipt: &Settled, legs: &[Leg], 
         attempts: attempts(state, &delivery.attempts),
         ..empty(state, recorded, receipt.account, checkpoint)
     }
-}
-
-fn always_shown(bucket: Bucket) -> bool {
-    matches!(bucket, Bucket::InputUncached | Bucket::OutputVisible)
-}
-
-fn counts(usage: &Buckets) -> BTreeMap<&'static str, u64> {
-    let shown = usage.iter().filter(|(bucket, count)| *count > 0 || always_shown(*bucket));
-    shown.map(|(bucket, count)| (bucket.name(), count)).collect()
-}
-
-/// Count × price by bucket, as parts of the total.
-fn lines(currency: &Currency, usage: &Buckets, schedule: &Schedule, total: Amount) -> Vec<Line> {
-    let used: Vec<(Bucket, u64)> = usage.iter().filter(|(_, count)| *count > 0).collect();
-    let exact: Vec<u128> = used
-        .iter()
-        .map(|(bucket, count)| u128::from(*count) * u128::from(schedule.prices.get(*bucket)))
-        .collect();
-    let amounts = apportion(&exact, total);
-    let rows = used.iter().zip(amounts).map(|((bucket, count), amount)| Line {
-        bucket: bucket.name(),
-        count: *count,
-        price: currency.write(schedule.prices.get(*bucket).into()),
-        amount: currency.write(amount),
-    });
-    rows.collect()
-}
-
-/// `total` by weight, largest remainder.
-fn apportion(weights: &[u128], total: Amount) -> Vec<Amount> {
-    let sum: u128 = weights.iter().sum();
-    let whole = split::WHOLE.unsigned_abs();
-    // A weight is at most 2^40 tokens × 10^15 units; scaled down together they keep more digits than the total has.
-    let scale = sum / whole + 1;
-    let shares: Vec<i128> = weights
-        .iter()
-        .map(|weight| i128::try_from(weight / scale * whole / (sum / scale).max(1)).unwrap_or(0))
-        .collect();
-    let given: i128 = shares.iter().sum();
-    let mut shares = shares;
-    if let Some(first) = shares.first_mut() {
-        *first += split::WHOLE - given;
-    }
-    split::split(total, &shares, &mut vec![0; weights.len()])
-}
-
-fn parts(state: &State, currency: &Currency, receipt: &Settled, legs: &[Leg]) -> Vec<Part> {
-    let rows = legs.iter().zip(&receipt.roles).map(|(leg, role)| Part {
-        party: party_name(state, leg.to),
-        account: account_name(state, leg.to),
-        role: role.name(),
-        amount: currency.write(leg.amount),
-    });
-    rows.collect()
-}
-
-fn attempts(state: &State, attempts: &[Attempt]) -> Vec<Try> {
-    let site = |attempt: &Attempt| {
-        let offer = state.catalog.offers().get(&attempt.offer)?;
-        Some(state.catalog.sites().get(&offer.site)?.name.clone())
-    };
-    let rows = attempts.iter().map(|attempt| Try {
-        site: site(attempt).unwrap_or_else(|| attempt.offer.to_string()),
-        outcome: attempt.outcome.name(),
-        ms: attempt.milliseconds,
-    });
-    rows.collect()
-}
-
-/// For display: a float holds microjoules of a request exactly.
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 microjoules, nine gigajoules")]
-pub(crate) fn joules(microjoules: u64) -> f64 {
-    microjoules as f64 / 1e6
-}
-
-/// 3.6 × 10^12 microjoules are a kilowatt hour.
-fn energy_cost(energy: &Energy) -> Amount {
-    let at_the_meter = u128::from(energy.microjoules) * u128::from(energy.pue_ppm) / 1_000_000;
-    Amount::try_from(at_the_meter.saturating_mul(energy.power_price.into()) / 3_600_000_000_000)
-        .unwrap_or(Amount::MAX)
 }
