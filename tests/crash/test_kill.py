@@ -1,8 +1,9 @@
 """Complaint: settlement lost at a crash. `kill -9` in the middle of two hundred streams.
 
-Nobody pays for what did not arrive, and next to nothing is given away. The provider and the clients outlive the crash, so both know to the token what was delivered. Each round kills the gateway
-at another moment, restarts it on the same folder, and looks at every stream: billed at most what its client received, at
-least that minus one interval of progress (a second, or 256 tokens, whichever comes first), and nothing held any more.
+Nobody pays for what did not arrive, and next to nothing is given away. The provider and the clients outlive the crash, so
+both know to the token what was delivered. Each round kills the gateway at another moment, restarts it on the same folder, and
+looks at every stream: billed at most what its client received, at least that minus one interval of progress (a second, or 256
+tokens, whichever comes first), and nothing held any more.
 CRASH_ROUNDS sets how often; the round's number seeds its moments.
 """
 
