@@ -148,7 +148,7 @@ pub(crate) async fn list(
     if let Some(member) = member {
         caller.may_see_member(member)?;
     }
-    let only = member.or((!caller.sees_all()).then_some(caller.id));
+    let only = member.or_else(|| (!caller.sees_all()).then_some(caller.id));
     let views = api.node.views();
     let state = &views.state;
     let seen = cursor.as_deref().map(|cursor| account_named(state, cursor).ok_or_else(bad_cursor));

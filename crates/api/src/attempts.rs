@@ -45,10 +45,6 @@ impl Source {
             Self::V4(_) | Self::V6(_) => FORGIVEN_EVERY,
         }
     }
-
-    fn allowance(self) -> Duration {
-        FORGIVEN_EVERY * BURST
-    }
 }
 
 /// When the failures of each source will be forgotten.
@@ -66,7 +62,7 @@ impl Attempts {
             return None;
         }
         let owed = forgotten_at.get(&counted)?.saturating_duration_since(now);
-        let over = (owed + counted.interval()).saturating_sub(counted.allowance());
+        let over = (owed + counted.interval()).saturating_sub(FORGIVEN_EVERY * BURST);
         (!over.is_zero()).then_some(over)
     }
 

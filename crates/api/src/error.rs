@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
-    body: ProblemBody,
+    body: Box<ProblemBody>,
     retry_after_seconds: Option<u32>,
     /// Where it was decided when it was first sent, if it was sent before.
     replayed: Option<u64>,
@@ -44,13 +44,13 @@ pub(crate) struct ProblemBody {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        let body = ProblemBody {
+        let body = Box::new(ProblemBody {
             code: code.to_owned(),
             message: message.into(),
             detail: None,
             hint: None,
             request_id: String::new(),
-        };
+        });
         Self { status, body, retry_after_seconds: None, replayed: None }
     }
 
@@ -213,6 +213,7 @@ impl From<sycee_node::Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { status, body, retry_after_seconds, replayed } = self;
+        let body = *body;
         let mut response = (status, Json(ErrorBody { error: body.clone() })).into_response();
         if let Some(seconds) = retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -22,8 +22,8 @@ pub(crate) use board::WATCHERS_MAX;
 
 /// At most four updates a second.
 const UPDATE_EVERY: Duration = Duration::from_millis(250);
-/// An update even when nothing was written, so that rates fall and the page knows that it is alive.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// Then an update even when nothing was written, so that rates fall and the page knows that it is alive.
+const BEAT_AFTER: Duration = Duration::from_millis(750);
 
 /// How the platform is doing.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -100,9 +100,8 @@ pub(crate) async fn follow(State(api): State<Api>, caller: Caller) -> Result<Res
         if !is_first {
             tokio::time::sleep(UPDATE_EVERY).await;
             // An update is due when something was written, or after a beat; an ended node ends the stream.
-            match tokio::time::timeout(BEAT_EVERY - UPDATE_EVERY, durable.changed()).await {
-                Ok(Err(_)) => return None,
-                Ok(Ok(())) | Err(_) => {}
+            if let Ok(Err(_)) = tokio::time::timeout(BEAT_AFTER, durable.changed()).await {
+                return None;
             }
         }
         // Who may no longer look sees no more: a revoked key or a suspended member ends the stream.

@@ -27,6 +27,7 @@ pub(crate) struct Health {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the log's id is called so in every answer that has it")]
 pub(crate) struct Log {
     log_id: String,
     /// The name that checkpoints are signed under.

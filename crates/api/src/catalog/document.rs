@@ -19,7 +19,7 @@ use utoipa::ToSchema;
         "joules_output": "1.9", "basis": "published"}],
     "model": [{"name": "lab-7b", "kind": "chat", "author": "Lab", "account": "royalties", "context": 32768}],
     "offer": [{"model": "lab-7b", "site": "zhongwei-1", "output_max": 8192, "concurrency_max": 64, "asset": "CNY",
-        "prices": {"input": "1.2", "output": "4.8", "cache_read": "0.12"}, "model_fee_ppm": 120000, "platform_fee_ppm": 50000}]
+        "prices": {"input": "1.2", "output": "4.8", "cache_read": "0.12"}, "model_fee_ppm": 120_000, "platform_fee_ppm": 50_000}]
 }))]
 pub struct Document {
     #[serde(default, rename = "member")]

@@ -71,6 +71,7 @@ pub(crate) struct Lineage {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "a share in parts per million is called so everywhere")]
 pub(crate) struct Share {
     party: String,
     account: String,

@@ -52,7 +52,7 @@ pub(super) fn moment(api: &Api, before: Option<&Moment>) -> Result<Moment, Probl
         open_holds: state.settlement.holds().len(),
         tokens_per_s: a_second(recent.values().map(|rate| rate.tokens).sum()),
         money_per_s: currency.write(money(state, &recent) / Amount::from(RATE_SECONDS)),
-        asset: currency.code.clone(),
+        asset: currency.code,
         healthy: status.stopped.is_none(),
         sites: sites(&views, &flows, &recent, status.at),
         flows: flows.iter().map(|(direction, rate)| flow(state, direction, *rate)).collect(),

@@ -85,9 +85,8 @@ fn apportion(weights: &[u128], total: Amount) -> Vec<Amount> {
     let total = total.unsigned_abs();
     let sum: u128 = weights.iter().sum();
     let whole = sum / PER_TOKENS == total;
-    let part = |weight: &u128| match whole {
-        true => (weight / PER_TOKENS, weight % PER_TOKENS),
-        false => multiply_divide(*weight, total, sum),
+    let part = |weight: &u128| {
+        if whole { (weight / PER_TOKENS, weight % PER_TOKENS) } else { multiply_divide(*weight, total, sum) }
     };
     let (mut parts, remainders): (Vec<u128>, Vec<u128>) = weights.iter().map(part).unzip();
     let mut by_remainder: Vec<usize> = (0..parts.len()).collect();

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 /// The settled record of one request. Amounts are decimal strings in `asset`; the split sums to `total`.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub(crate) struct Receipt {
     id: String,
     /// When it was settled.

@@ -86,5 +86,5 @@ async fn house_accounts_come_first_and_only_to_those_who_see_all() {
         assert_eq!(names[..4], house);
         assert!(names[4..].iter().all(|name| name.starts_with("acc_")) && names[4..].is_sorted());
     }
-    assert_eq!(names(&world.bob.key).await, [world.bob.account.clone()]);
+    assert_eq!(names(&world.bob.key).await, std::slice::from_ref(&world.bob.account));
 }

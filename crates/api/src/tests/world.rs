@@ -251,7 +251,7 @@ impl World {
                 assert!(found.is_empty(), "{method} {path}: {found:?} in {}", answer.text);
             }
             Some(_) => {
-                assert!(content.get("text/csv").is_some(), "{method} {path} is not JSON: {}", answer.text)
+                assert!(content.get("text/csv").is_some(), "{method} {path} is not JSON: {}", answer.text);
             }
             None => assert!(!json, "{method} {path}: JSON that is not in the document: {}", answer.text),
         }
