@@ -185,24 +185,29 @@ pub struct Counted {
     /// Tokens of those that were delivered as reasoning.
     pub reasoning: u64,
     pub obstacle: Option<Obstacle>,
+    /// Of an estimate, the most tokens that the delivered text can be: one a byte, and an end for each choice. None where more
+    /// than that text was made.
+    pub text_max: Option<u64>,
 }
 
 impl Counted {
     /// An exact count.
     pub fn exact(tokens: u64) -> Self {
-        Self { tokens, reasoning: 0, obstacle: None }
+        Self { tokens, reasoning: 0, obstacle: None, text_max: None }
     }
 
     /// An estimate.
     pub fn estimate(tokens: u64, obstacle: Obstacle) -> Self {
-        Self { tokens, reasoning: 0, obstacle: Some(obstacle) }
+        Self { tokens, reasoning: 0, obstacle: Some(obstacle), text_max: None }
     }
 
     /// What billing needs: the count, or the estimate with the most the side may be billed.
     pub fn own(self, cap: u64) -> Own {
         match self.obstacle {
             None => Own::Verified { tokens: self.tokens, reasoning: self.reasoning },
-            Some(_) => Own::Estimated { tokens: self.tokens, cap, trust: Trust::Unverified },
+            Some(_) => {
+                Own::Estimated { tokens: self.tokens, cap, text_max: self.text_max, trust: Trust::Unverified }
+            }
         }
     }
 }

@@ -133,5 +133,9 @@ fn default_count(choices: &[Delivered], obstacle: Obstacle) -> Counted {
     let count = |meter: &Meter| Vocabulary::O200kBase.count(meter.text());
     let reasoning = choices.iter().map(|choice| count(&choice.reasoning)).sum();
     let rest: u64 = choices.iter().map(|choice| count(&choice.visible) + count(&choice.tool_text)).sum();
-    Counted { tokens: rest + reasoning, reasoning, obstacle: Some(obstacle) }
+    // A call is written with markup that is not delivered, so its text bounds nothing.
+    let calls = choices.iter().any(|choice| !choice.tool_text.text().is_empty());
+    let bytes = |choice: &Delivered| choice.visible.text().len() + choice.reasoning.text().len() + 1;
+    let text_max = (!calls).then(|| choices.iter().map(bytes).sum::<usize>() as u64);
+    Counted { tokens: rest + reasoning, reasoning, obstacle: Some(obstacle), text_max }
 }

@@ -257,9 +257,11 @@ fn completions_are_summed_over_choices() {
     assert_eq!(count(&two, false), Counted::exact(5));
     assert_eq!(count(&[delivered("", "", "", false)], false), Counted::exact(0));
     let thought = count(&[delivered("Hi!", "Hello world", "", true)], false);
-    assert_eq!(thought, Counted { tokens: 5, reasoning: 2, obstacle: None });
+    assert_eq!(thought, Counted { tokens: 5, reasoning: 2, obstacle: None, text_max: None });
     assert_eq!(count(&[delivered("", "", "{}", true)], false).obstacle, Some(Obstacle::Tools));
-    assert_eq!(completion_count(None, &two, false), Counted::estimate(4, Obstacle::NoTokenizer));
+    let estimate = Counted { text_max: Some(3 + 1 + 11 + 1), ..Counted::estimate(4, Obstacle::NoTokenizer) };
+    assert_eq!(completion_count(None, &two, false), estimate);
+    assert_eq!(completion_count(None, &[delivered("", "", "{}", true)], false).text_max, None);
 }
 
 #[test]

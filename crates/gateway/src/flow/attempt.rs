@@ -19,6 +19,14 @@ use crate::sse::{Event, Reader};
 /// An error's text is read up to here.
 const ERROR_BYTES_MAX: usize = 64 << 10;
 
+/// What may come before the first word of a stream; a site that sends more has nothing to say.
+const BACKLOG_BYTES_MAX: usize = 1 << 20;
+const BACKLOG_EVENTS_MAX: usize = 4_096;
+
+/// What single engines call the two limits. They would override what the site is told it will be paid for, so they stay here.
+const LIMITS_BY_OTHER_NAMES: [&str; 6] =
+    ["n_predict", "n_cmpl", "num_predict", "max_new_tokens", "max_length", "max_output_tokens"];
+
 /// A try that has not begun to answer.
 #[derive(Debug)]
 pub(super) struct Trying {
@@ -31,6 +39,7 @@ pub(super) struct Trying {
     reader: Reader,
     /// Events that came before the first that a model made.
     backlog: Vec<Event>,
+    backlog_bytes: usize,
 }
 
 /// What the bytes so far amount to.
@@ -58,6 +67,7 @@ impl Flow {
             gathered: Vec::new(),
             reader: Reader::default(),
             backlog: Vec::new(),
+            backlog_bytes: 0,
         }));
         out.push(Action::Send(index, body));
         self.count_prompt(index, out);
@@ -221,7 +231,8 @@ impl Flow {
         let Stage::Trying(trying) = std::mem::replace(&mut self.stage, Stage::Done) else {
             return;
         };
-        let Trying { candidate, sent_at, deadline: _, head, gathered: _, reader, backlog } = *trying;
+        let Trying { candidate, sent_at, deadline: _, head, gathered: _, reader, backlog, backlog_bytes: _ } =
+            *trying;
         self.first_byte = Some(now);
         let offer = self.candidate(candidate).offer;
         out.push(Action::FirstToken(offer, milliseconds(sent_at, now)));
@@ -253,6 +264,10 @@ impl Trying {
                 // Ended before it began.
                 return Progress::Failed;
             }
+            self.backlog_bytes += event.data.len();
+            if self.backlog_bytes > BACKLOG_BYTES_MAX || self.backlog.len() > BACKLOG_EVENTS_MAX {
+                return Progress::Failed;
+            }
             match chunk::Chunk::read(event.data.as_bytes()) {
                 Ok(chunk) if chunk.has_content() || !chunk.finishes.is_empty() => {
                     progress = Progress::Begun;
@@ -276,6 +291,9 @@ fn limit_output(
 ) {
     if order.endpoint == Endpoint::Embeddings {
         return;
+    }
+    for field in LIMITS_BY_OTHER_NAMES {
+        body.shift_remove(field);
     }
     let limited_by_offer = candidate.output_max < order.context;
     if order.output_asked.is_none() && !is_lowered && !limited_by_offer {

@@ -42,12 +42,17 @@ fn a_provider_that_lies_changes_nothing_but_the_dispute() {
 #[test]
 fn what_cannot_be_counted_is_the_report_within_its_bounds() {
     check(
-        "ask unverified; head; say 3; finish stop; usage 9 30; done",
-        "3 words done; settled stop 9+30; served",
+        "ask unverified; head; say 3; finish stop; usage 9 8; done",
+        "3 words done; settled stop 9+8; served",
     );
     check(
-        "ask unverified max 20; head; say 3; finish stop; usage 9 30; done",
-        "3 words done; settled stop 9+20; served",
+        "ask unverified max 5; head; say 3; finish stop; usage 9 8; done",
+        "3 words done; settled stop 9+5; served",
+    );
+    // More tokens than the text has bytes: the estimate is billed.
+    check(
+        "ask unverified; head; say 3; finish stop; usage 9 300; done",
+        "3 words done; settled stop 9+3 disputed; served",
     );
     let play = Play::script("ask unverified; head; say 3; finish stop; usage 9000 3; done");
     let billed = play.settled().unwrap().delivery.usage.input_total().unwrap();

@@ -88,7 +88,7 @@ impl Case {
     }
 
     fn trusted(&self, tokens: u64) -> Own {
-        Own::Estimated { tokens, cap: self.window, trust: Trust::Trusted }
+        Own::Estimated { tokens, cap: self.window, text_max: None, trust: Trust::Trusted }
     }
 
     /// Counts every string under the `content` and `text` of messages.

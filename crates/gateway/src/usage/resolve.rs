@@ -3,8 +3,9 @@
 //! On a verified side the bill is always the own count. The report then only divides that count into cached, reasoning and
 //! the rest: its parts are taken as they are while they fit, and in proportion when the report claims more than was
 //! counted. A report outside `[own − 2, own × 1.02 + 8]` is a dispute: recorded and shown, without effect on the bill. On a
-//! side that cannot be counted the report is capped by a bound (bytes, the hold), and a missing one is replaced by an
-//! estimate with the default tokenizer.
+//! side that cannot be counted the report is capped by the hold. One that claims more visible tokens than the delivered text has
+//! bytes is impossible: a dispute, and like a missing one replaced by an estimate with the default tokenizer. Reasoning that a report
+//! states may stay out of sight, so only the hold caps it.
 use sycee_core::buckets::{Bucket, Buckets};
 
 use super::{Flaw, Report, Side};
@@ -28,8 +29,9 @@ pub enum Trust {
 pub enum Own {
     /// Every token was counted; `reasoning` of them stood in text that was delivered as reasoning.
     Verified { tokens: u64, reasoning: u64 },
-    /// It could not be counted: an estimate in case the report is missing, and the most it can have been.
-    Estimated { tokens: u64, cap: u64, trust: Trust },
+    /// It could not be counted: an estimate in case the report is missing or impossible, the most it can have been, and, where
+    /// only text was delivered, the most tokens that this text can be.
+    Estimated { tokens: u64, cap: u64, text_max: Option<u64>, trust: Trust },
 }
 
 /// On whose word a side is billed.
@@ -103,12 +105,17 @@ fn bill_side(report: &Report, side: Side, own: Own, rest: Bucket, billed: &mut B
     };
     let (total, basis, dispute) = match (own, side) {
         (Own::Verified { tokens, .. }, _) => (tokens, Basis::OwnCount, dispute(tokens, reported, side)),
+        (Own::Estimated { tokens, cap, text_max: Some(most), trust }, Side::Stated)
+            if report.buckets.get(rest) > most =>
+        {
+            (tokens.min(cap), basis_of(trust, Basis::OwnCount), self::dispute(tokens, reported, side))
+        }
         (Own::Estimated { cap, trust, .. }, Side::Stated) => (
             u64::try_from(reported).map_or(cap, |reported| reported.min(cap)),
             basis_of(trust, Basis::Provider),
             None,
         ),
-        (Own::Estimated { tokens, cap, trust }, Side::Absent | Side::Refused(_)) => {
+        (Own::Estimated { tokens, cap, trust, text_max: _ }, Side::Absent | Side::Refused(_)) => {
             (tokens.min(cap), basis_of(trust, Basis::OwnCount), None)
         }
     };

@@ -70,8 +70,8 @@ fn an_unverified_side_is_capped_and_divided_in_proportion() {
             "completion_tokens_details": {"reasoning_tokens": 300}}),
         Ceiling::window(CONTEXT_WINDOW_DEFAULT),
     );
-    let input = Own::Estimated { tokens: 7, cap: 100, trust: Trust::Unverified };
-    let output = Own::Estimated { tokens: 7, cap: 1000, trust: Trust::Unverified };
+    let input = Own::Estimated { tokens: 7, cap: 100, text_max: None, trust: Trust::Unverified };
+    let output = Own::Estimated { tokens: 7, cap: 1000, text_max: None, trust: Trust::Unverified };
     let bill = resolve(&report, input, output);
     assert_eq!(
         bill.buckets,
@@ -87,8 +87,28 @@ fn an_unverified_side_is_capped_and_divided_in_proportion() {
 }
 
 #[test]
+fn a_report_of_more_tokens_than_the_text_has_bytes_is_impossible() {
+    let output = Own::Estimated { tokens: 2, cap: 4_096, text_max: Some(4), trust: Trust::Unverified };
+    let input = Own::Verified { tokens: 9, reasoning: 0 };
+    let bill = |completion: u64, reasoning: u64| {
+        let usage = json!({"prompt_tokens": 9, "completion_tokens": completion,
+            "completion_tokens_details": {"reasoning_tokens": reasoning}});
+        resolve(&normalise(Protocol::OpenAi, &usage, Ceiling::window(CONTEXT_WINDOW_DEFAULT)), input, output)
+    };
+    let lie = bill(4_000, 0);
+    assert_eq!((lie.buckets.output_total(), lie.is_disputed()), (Some(2), true));
+    let possible = bill(4, 0);
+    assert_eq!((possible.buckets.output_total(), possible.is_disputed()), (Some(4), false));
+    let thought_out_of_sight = bill(1_003, 1_000);
+    assert_eq!(
+        (thought_out_of_sight.buckets.output_total(), thought_out_of_sight.is_disputed()),
+        (Some(1_003), false)
+    );
+}
+
+#[test]
 fn an_unverified_side_without_a_report_is_estimated_within_its_cap() {
-    let own = Own::Estimated { tokens: 7, cap: 5, trust: Trust::Unverified };
+    let own = Own::Estimated { tokens: 7, cap: 5, text_max: None, trust: Trust::Unverified };
     let bill = resolve(&Report::ABSENT, own, own);
     assert_eq!(bill.buckets, buckets(&[("input_uncached", 5), ("output_visible", 5)]));
     assert_eq!(bill.input.basis, Basis::Unverified);
@@ -188,6 +208,7 @@ fn own() -> impl Strategy<Value = Own> {
         (0u64..2_000, 0u64..2_000).prop_map(|(tokens, cap)| Own::Estimated {
             tokens,
             cap,
+            text_max: None,
             trust: Trust::Unverified
         }),
     ]
