@@ -3,6 +3,7 @@
 //! It is a task of its own, so that a settlement outlives the connection of the client that asked. Dropping the call to a site
 //! closes its connection, which is how a site learns at once that nobody listens any more.
 use std::future::{Future, pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use sycee_core::permission::Actor;
 use sycee_core::settlement::{Command, Endpoint};
 use tokio::sync::watch;
 
-use crate::count::completion_count;
+use crate::count::{Counted, Delivered, Obstacle, completion_count};
 use crate::flow::{Action, Failure, Flow, Input, Order};
 use crate::gateway::Shared;
 use crate::health::Observation;
@@ -30,6 +31,9 @@ use crate::upstream::head_of;
 
 /// How long the rest of a finished answer is read so that its connection can be used again.
 const DRAIN_FOR: Duration = Duration::from_secs(1);
+
+/// About how many bytes a token has, where nothing better can be said.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// A flow and everything that is under way for it.
 pub(crate) struct Driver {
@@ -114,6 +118,7 @@ impl Driver {
             }
             input = self.next().await;
         }
+        tracing::debug!(request = %self.request, milliseconds = self.began.1.elapsed().as_millis(), "a request has ended");
         self.transcript.finish();
         if let Some(Call::Answering(body)) = self.call.take() {
             // Read to its end, its connection can be used again.
@@ -165,17 +170,13 @@ impl Driver {
     fn act(&mut self, action: Action) {
         match action {
             Action::CountPrompt(candidate, sent) => {
-                let bytes = sent.bytes();
-                let count = move || Input::PromptCounted(candidate, sent.count());
-                self.count(bytes, count);
+                let told = move |counted| Input::PromptCounted(candidate, counted);
+                self.count(sent.bytes(), move || sent.count(), told);
             }
             Action::CountAnswer(sent, choices, has_stops) => {
-                let bytes =
-                    choices.iter().map(|it| it.visible.text().len() + it.reasoning.text().len()).sum();
-                let count = move || {
-                    Input::AnswerCounted(completion_count(sent.counter.tokenizer(), &choices, has_stops))
-                };
-                self.count(bytes, count);
+                let bytes = choices.iter().map(text_bytes).sum();
+                let count = move || completion_count(sent.counter.tokenizer(), &choices, has_stops);
+                self.count(bytes, count, Input::AnswerCounted);
             }
             Action::Submit(command) => {
                 if let Command::Settle { request: _, delivery } = &command {
@@ -212,17 +213,28 @@ impl Driver {
         }
     }
 
-    /// Counts at once what is short, and the rest on a thread of its own, of which there are few.
-    fn count(&mut self, bytes: usize, count: impl FnOnce() -> Input + Send + 'static) {
+    /// Counts at once what is short, and the rest on a thread of its own, of which there are few. A tokenizer that panics leaves
+    /// an estimate: the request still has to be closed.
+    fn count(
+        &mut self,
+        bytes: usize,
+        count: impl FnOnce() -> Counted + Send + 'static,
+        told: impl FnOnce(Counted) -> Input + Send + 'static,
+    ) {
+        let count = move || {
+            catch_unwind(AssertUnwindSafe(count)).unwrap_or_else(|_| {
+                tracing::error!(bytes, "a tokenizer panicked");
+                Counted::estimate(bytes as u64 / BYTES_PER_TOKEN, Obstacle::TokenizerFailed)
+            })
+        };
         if bytes <= self.options.limits.count_inline_bytes_max {
-            let counted = count();
-            self.waiting.push(Box::pin(ready(counted)));
+            self.waiting.push(Box::pin(ready(told(count()))));
             return;
         }
         let counters = Arc::clone(&self.shared.counters);
         self.waiting.push(Box::pin(async move {
             let _permit = counters.acquire_owned().await.expect("the counters are never closed");
-            tokio::task::spawn_blocking(count).await.expect("counting does not panic")
+            told(tokio::task::spawn_blocking(count).await.expect("a panic in it was caught"))
         }));
     }
 
@@ -248,6 +260,10 @@ impl Driver {
         let asked = async move { upstreams.send(upstream, endpoint, request, body).await };
         self.call = Some(Call::Asked(Box::pin(asked)));
     }
+}
+
+fn text_bytes(choice: &Delivered) -> usize {
+    [&choice.visible, &choice.reasoning, &choice.tool_text].iter().map(|meter| meter.text().len()).sum()
 }
 
 /// The next thing that the site says. Cancel safe: nothing is lost when it is dropped half way.

@@ -1,6 +1,7 @@
 //! The HTTP shell: who asks, for what, and in which headers the answer goes out.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -9,10 +10,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sycee_core::ids::{AccountId, Hash, KeyId, RequestId};
 use sycee_core::settlement::Endpoint;
+use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::driver::Driver;
@@ -39,6 +42,9 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+/// How much of a request that is too large is read all the same, and for how long.
+const DISCARD_FACTOR: usize = 4;
+const DISCARD_FOR: Duration = Duration::from_secs(10);
 /// Requests up to here are parsed and rendered where they arrive: that takes well under a millisecond.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Headers that scripts in browsers may read.
@@ -219,12 +225,30 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     if is_json { Ok(()) } else { Err(Problem::not_json()) }
 }
 
-async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    use http_body_util::{BodyExt, LengthLimitError, Limited};
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(bytes_max)),
-        Err(_) => Err(Problem::bad_request("", "The request broke off.")),
+async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::bad_request("", "The request broke off."))?;
+        let Ok(bytes) = frame.into_data() else {
+            continue;
+        };
+        if whole.len() + bytes.len() > bytes_max {
+            // A client that is still sending would not hear the answer: the rest is read and thrown away, within reason.
+            drop(timeout(DISCARD_FOR, discard(body, DISCARD_FACTOR * bytes_max)).await);
+            return Err(Problem::too_large(bytes_max));
+        }
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(Bytes::from(whole))
+}
+
+async fn discard(mut body: Body, bytes_max: usize) {
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+        if discarded > bytes_max {
+            break;
+        }
     }
 }
 
@@ -288,25 +312,23 @@ fn order(
     })
 }
 
-/// One of the places for running requests.
-struct Running(Arc<Shared>);
-
-impl Running {
-    fn enter(shared: &Arc<Shared>, requests_max: usize) -> Result<Self, Problem> {
-        if shared.is_closing() {
-            return Err(Problem::stopping());
-        }
-        let running = Self(Arc::clone(shared));
-        if shared.running.fetch_add(1, Ordering::Relaxed) >= requests_max {
-            return Err(Problem::overloaded());
-        }
-        Ok(running)
-    }
+/// One of the places for running requests. However the request ends, its readers hear the end, and its place is free again.
+struct Running {
+    shared: Arc<Shared>,
+    request: RequestId,
+    transcript: Arc<Transcript>,
+    likeness: Likeness,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        if self.transcript.head().is_none() {
+            self.transcript.begin(Err(Problem::not_settled()));
+        }
+        self.transcript.finish();
+        let has_answer = matches!(self.transcript.head(), Some(Ok(())));
+        self.shared.joins.ended(&self.likeness, self.request, has_answer);
+        self.shared.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -318,14 +340,20 @@ fn run(
     transcript: Arc<Transcript>,
     likeness: Likeness,
 ) -> Result<(), Problem> {
-    let running = Running::enter(shared, options.limits.requests_max)?;
+    if shared.is_closing() {
+        return Err(Problem::stopping());
+    }
+    if shared.running.fetch_add(1, Ordering::Relaxed) >= options.limits.requests_max {
+        shared.running.fetch_sub(1, Ordering::Relaxed);
+        return Err(Problem::overloaded());
+    }
     shared.metrics.request();
     let request = order.request;
     let driver = Driver::new(Arc::clone(shared), Arc::clone(options), order, Arc::clone(&transcript));
+    let running = Running { shared: Arc::clone(shared), request, transcript, likeness };
     shared.tasks.spawn(async move {
         driver.run().await;
-        let has_answer = matches!(transcript.head(), Some(Ok(())));
-        running.0.joins.ended(&likeness, request, has_answer);
+        drop(running);
     });
     Ok(())
 }
@@ -336,7 +364,9 @@ async fn respond(shared: &Shared, begun: Begun) -> Response {
         return refuse(shared, Some(request), &problem);
     }
     let kind = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
-    let mut response = Response::new(Body::from_stream(reader));
+    // A plain answer is one frame, and has a length to say.
+    let body = if stream { Body::from_stream(reader) } else { Body::from(reader.whole().await) };
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));

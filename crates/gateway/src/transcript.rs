@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use tokio::sync::Notify;
 
 use crate::connection::Connection;
@@ -167,6 +167,17 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// All of it, from where it was read to its end.
+    pub(crate) async fn whole(mut self) -> Vec<u8> {
+        let mut whole = Vec::new();
+        while let Some(Ok(frame)) = self.next().await {
+            whole.extend_from_slice(&frame);
+        }
+        whole
+    }
+}
+
 impl Inner {
     fn place(&mut self, reader: u64) -> &mut Place {
         self.readers.get_mut(&reader).expect("a reader has its place until it is dropped")
@@ -218,7 +229,6 @@ impl Drop for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::StreamExt;
 
     async fn rest(reader: Reader) -> Vec<Bytes> {
         reader.map(|frame| frame.unwrap_or_else(|never| match never {})).collect().await

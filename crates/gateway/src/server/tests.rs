@@ -15,6 +15,7 @@ async fn a_plain_answer_is_settled_before_its_body_is_released() {
     assert_eq!(receipt.delivery.finish, Finish::Stop);
     assert_eq!(receipt.delivery.output_measure, Measure::OwnCount);
     let answer = reply.json();
+    assert_eq!(reply.header("content-length"), reply.text.len().to_string());
     assert_eq!(answer["model"], "docs-1");
     let usage = &answer["usage"];
     assert_eq!(usage["prompt_tokens"].as_u64(), receipt.delivery.usage.input_total());
