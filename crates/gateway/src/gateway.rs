@@ -53,8 +53,23 @@ impl Shared {
     }
 }
 
+/// Waits until no hold of an earlier epoch is left, so that nobody is refused money that a dead request holds.
+async fn orphans_settled(handle: &Handle) {
+    let mut durable = handle.durable();
+    loop {
+        let orphans = {
+            let views = handle.views();
+            let settlement = &views.state.settlement;
+            settlement.holds().iter().any(|(_, hold)| hold.epoch < settlement.epoch())
+        };
+        if !orphans || durable.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 impl Gateway {
-    /// Begins a new epoch: requests that an earlier gateway left open are settled at their last mark.
+    /// Begins a new epoch: requests that an earlier gateway left open are settled at their last mark before this returns.
     pub async fn start(handle: Handle, options: Options) -> Result<Self, Error> {
         let begin = Submission::internal(Actor::Gateway, settlement::Command::BeginEpoch);
         match handle.submit(begin).await {
@@ -64,6 +79,7 @@ impl Gateway {
             }
             Err(error) => return Err(Error::new(ErrorKind::Ledger, "begin an epoch").because(error)),
         }
+        orphans_settled(&handle).await;
         let metrics = Arc::new(Metrics::default());
         let tasks = Tasks::default();
         let (marks, collect) = Marks::new(handle.clone(), Arc::clone(&metrics));

@@ -108,7 +108,7 @@ fn bill_side(report: &Report, side: Side, own: Own, rest: Bucket, billed: &mut B
         (Own::Estimated { tokens, cap, text_max: Some(most), trust }, Side::Stated)
             if report.buckets.get(rest) > most =>
         {
-            (tokens.min(cap), basis_of(trust, Basis::OwnCount), self::dispute(tokens, reported, side))
+            (tokens.min(cap), basis_of(trust, Basis::OwnCount), dispute(tokens, reported, side))
         }
         (Own::Estimated { cap, trust, .. }, Side::Stated) => (
             u64::try_from(reported).map_or(cap, |reported| reported.min(cap)),
