@@ -219,6 +219,20 @@ async fn embeddings_and_models() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_gateway_starts_with_nothing_held_by_the_one_before() {
+    let world = World::start("orphans").await;
+    let consumer = world.consumer(CREDIT).await;
+    world.site.answers(Answer::Endless);
+    let running = world.spawn_chat(&consumer, json!({"stream": true, "max_tokens": 100_000}));
+    world.until(|| (world.balance(&consumer).held > 0).then_some(())).await;
+    crate::Gateway::start(world.gateway.0.handle.clone(), crate::Options::default()).await.unwrap();
+    assert_eq!(world.balance(&consumer).held, 0, "held by a gateway that is no more");
+    assert!(world.gateway.stop().await);
+    drop(running.await.unwrap());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopping_settles_what_runs() {
     let world = World::start("stopping").await;
     let consumer = world.consumer(CREDIT).await;
