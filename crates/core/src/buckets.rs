@@ -137,3 +137,6 @@ impl Buckets {
             .try_fold(0u64, |sum, (_, value)| sum.checked_add(value))
     }
 }
+
+#[cfg(test)]
+mod tests;

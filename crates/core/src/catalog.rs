@@ -452,7 +452,12 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         match catalog.parties(*id) {
             Ok(parties) if parties.len() <= limits::PARTIES_MAX => {}
             Ok(parties) => breaches.push(Breach::new("C2", format!("{id} has {} parties", parties.len()))),
-            Err(unsound) => breaches.push(Breach::new("C1", format!("the lineage of {id} is {unsound:?}"))),
+            Err(lineage::Unsound::TooDeep) => {
+                breaches.push(Breach::new("C1", format!("the lineage of {id} is too deep, or a circle")));
+            }
+            Err(lineage::Unsound::MoreThanWhole) => {
+                breaches.push(Breach::new("C2", format!("{id} gives away more than it receives")));
+            }
         }
         if !model.bases.iter().all(|edge| catalog.models.contains(&edge.base)) {
             breaches.push(Breach::new("C1", format!("{id} names a base that does not exist")));

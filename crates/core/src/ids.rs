@@ -164,3 +164,6 @@ impl<'b, C> Decode<'b, C> for Hash {
         bytes.try_into().map(Self).map_err(|_| DecodeError::message("a hash has 32 bytes"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! The scenarios of the catalogue.
-use crate::tests::check;
+use super::Edge;
+use crate::ids::{ModelId, OfferId, SiteId};
+use crate::tests::names::Named;
+use crate::tests::{check, stage};
 
 /// The example of the header: the price of the coming Monday does not touch a request of the Sunday before.
 #[test]
@@ -313,4 +316,32 @@ fn what_is_suspended_is_not_sold() {
         -> 410000 of 410000 held, stop: site pia 317750, author al 49713, data_owner dan 1537, fee fees[0] 41000
         ",
     );
+}
+
+/// C1, C2 and C3 as the audit reads them: broken books are seen.
+#[test]
+fn the_audit_sees_a_circle_a_gift_and_an_offer_without_a_price() {
+    let world = stage("market");
+    let found = |break_it: &dyn Fn(&mut super::State)| -> Vec<&str> {
+        let mut state = world.state().clone();
+        break_it(&mut state.catalog);
+        super::audit(&state).into_iter().map(|breach| breach.invariant).collect()
+    };
+    let with_bases = |name: &str, bases: &[(&str, u32)]| {
+        let id = ModelId::named(name);
+        let mut model = world.state().catalog.models.get(&id).expect("it was added").clone();
+        model.bases = bases
+            .iter()
+            .map(|(base, share)| Edge { base: ModelId::named(base), share_ppm: *share })
+            .collect();
+        move |state: &mut super::State| state.models.insert(id, model.clone())
+    };
+    assert_eq!(found(&|_| {}), [""; 0]);
+    assert_eq!(found(&with_bases("base", &[("docs", 1)])), ["C1", "C1"], "each is an ancestor of the other");
+    assert_eq!(found(&with_bases("base", &[("unknown", 1)])), ["C1"]);
+    assert_eq!(found(&with_bases("docs", &[("base", 970_001)])), ["C2"]);
+    let offer = OfferId::named("o");
+    let from = world.state().catalog.schedules_of(offer).next().expect("it has a price").0;
+    assert_eq!(found(&|state| state.timeline.remove(&(offer, from))), ["C3"]);
+    assert_eq!(found(&|state| state.sites.remove(&SiteId::named("west"))), ["C3"]);
 }

@@ -1,5 +1,5 @@
 //! The scenarios of idempotency.
-use crate::tests::check;
+use crate::tests::{check, stage};
 
 /// The example of the header.
 #[test]
@@ -145,4 +145,22 @@ fn none_is_evicted() {
         deposit ada 1 id=other
         ",
     );
+}
+
+/// I1 as the audit reads it: an id that would never be forgotten is seen, and so is one that is forgotten twice.
+#[test]
+fn the_audit_sees_an_id_without_its_time() {
+    let world = stage("founded\nmember ada roles=consumer id=c1");
+    let found = |state: &crate::State| super::audit(state).len();
+    assert_eq!(found(world.state()), 0);
+    let seen = world.state().idempotency.seen.iter().next().map(|(key, seen)| (*key, seen.at));
+    let (key, at) = seen.expect("c1 is remembered");
+
+    let mut state = world.state().clone();
+    state.idempotency.by_time.remove(&(at, key));
+    assert_eq!(found(&state), 1);
+    state.idempotency.by_time.insert((at.after(1), key), ());
+    assert_eq!(found(&state), 1);
+    state.idempotency.by_time.insert((at, key), ());
+    assert_eq!(found(&state), 1);
 }

@@ -221,3 +221,29 @@ fn accounts_are_opened_once_in_an_asset_that_exists() {
         ",
     );
 }
+
+/// L1, L2 and L3 as the audit reads them: broken books are seen.
+#[test]
+fn the_audit_sees_value_from_nowhere() {
+    let world = stage("market");
+    let found = |break_it: &dyn Fn(&mut super::State)| -> Vec<&str> {
+        let mut state = world.state().clone();
+        break_it(&mut state.ledger);
+        super::audit(&state).into_iter().map(|breach| breach.invariant).collect()
+    };
+    let handle = |state: &super::State, name| *state.handles.get(&member(name)).expect("it is open");
+    assert_eq!(found(&|_| {}), [""; 0]);
+    assert_eq!(
+        found(&|state| state
+            .balances
+            .update(handle(state, "ada"), |row| row.amount = row.amount.saturating_add(1))),
+        ["L1"]
+    );
+    assert_eq!(
+        found(&|state| state.balances.update(handle(state, "ada"), |row| row.held = 1_000_000_001)),
+        ["L2"]
+    );
+    assert_eq!(found(&|state| state.balances.update(handle(state, "ada"), |row| row.held = -1)), ["L2"]);
+    assert_eq!(found(&|state| state.handles.remove(&member("dan"))), ["L3"]);
+    assert_eq!(found(&|state| state.handles.insert(member("dan"), handle(state, "al"))), ["L3"]);
+}

@@ -1,5 +1,8 @@
 //! The scenarios of membership.
-use crate::tests::check;
+use super::Role;
+use crate::ids::{AccountId, KeyId};
+use crate::tests::names::Named;
+use crate::tests::{check, stage};
 
 /// The example of the header.
 #[test]
@@ -142,4 +145,34 @@ fn somebody_runs_the_platform() {
         -> no
         ",
     );
+}
+
+/// M1 and M2 as the audit reads them: broken books are seen.
+#[test]
+fn the_audit_sees_a_key_that_is_not_found_or_spends_elsewhere() {
+    let world = stage("market");
+    let found = |break_it: &dyn Fn(&mut super::State)| -> Vec<&str> {
+        let mut state = world.state().clone();
+        break_it(&mut state.membership);
+        super::audit(&state).into_iter().map(|breach| breach.invariant).collect()
+    };
+    let key = |name: &str| -> (KeyId, super::Key) {
+        let id = KeyId::named(name);
+        (id, world.state().membership.keys.get(&id).expect("it was issued").clone())
+    };
+    assert_eq!(found(&|_| {}), [""; 0]);
+    let (id, details) = key("k");
+    assert_eq!(found(&|state| state.by_hash.remove(&details.hash)), ["M1"]);
+    assert_eq!(found(&|state| state.by_hash.insert(details.hash, KeyId::named("opkey"))), ["M1"]);
+    assert_eq!(found(&|state| state.members.remove(&details.member)), ["M1"]);
+    let elsewhere = super::Key { account: Some(AccountId::named("pia")), ..details };
+    assert_eq!(found(&|state| state.keys.insert(id, elsewhere.clone())), ["M2"]);
+}
+
+#[test]
+fn every_role_is_found_by_its_name() {
+    for role in Role::ALL {
+        assert_eq!(Role::from_name(role.name()), Some(role));
+    }
+    assert_eq!(Role::from_name("owner"), None);
 }

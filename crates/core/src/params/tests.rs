@@ -1,5 +1,6 @@
 //! The scenarios of the params.
-use crate::tests::check;
+use super::Param;
+use crate::tests::{check, stage};
 
 /// The example of the header.
 #[test]
@@ -35,4 +36,20 @@ fn params_stay_within_their_bounds() {
         -> ancestors_cap_ppm 0
         ",
     );
+}
+
+/// P1 as the audit reads it.
+#[test]
+fn the_audit_sees_a_value_out_of_bounds() {
+    let mut state = stage("founded").state().clone();
+    assert_eq!(super::audit(&state), []);
+    state.params.values.insert(Param::AncestorsCapPpm, 1_000_001);
+    assert_eq!(super::audit(&state).first().map(|breach| breach.invariant), Some("P1"));
+}
+
+#[test]
+fn every_param_starts_within_its_bounds() {
+    for param in Param::ALL {
+        assert!(param.bounds().contains(&param.default_value()), "{}", param.name());
+    }
 }
