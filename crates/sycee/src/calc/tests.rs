@@ -117,14 +117,12 @@ fn a_cap_holds_for_every_link() {
 /// Five diamonds in absolute mode: 20 edges of one percent, though there are 32 paths to the bottom.
 #[test]
 fn a_ladder_of_diamonds_is_reckoned_without_a_limit_to_its_depth() {
-    let mut lineage = String::new();
-    for rung in 0..5 {
+    let rung = |rung: u32| {
         let below = if rung == 0 { "bottom".to_owned() } else { format!("n{rung}") };
         let above = if rung == 4 { "D".to_owned() } else { format!("n{}", rung + 1) };
-        for side in ["left", "right"] {
-            lineage += &format!("{side}{rung}>{below}:10000 {above}>{side}{rung}:10000 ");
-        }
-    }
+        ["left", "right"].map(|side| format!("{side}{rung}>{below}:10000 {above}>{side}{rung}:10000 ")).concat()
+    };
+    let lineage: String = (0..5).map(rung).collect();
     let result = royalty(&pay_d("absolute", &lineage));
     assert_eq!((&result["net"]["D"], &result["ancestors_ppm"]), (&json!("800"), &json!(200_000)));
     assert_eq!(result["listing_refuses"], json!(["catalog.lineage_too_deep"]));
