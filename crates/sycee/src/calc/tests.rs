@@ -120,7 +120,9 @@ fn a_ladder_of_diamonds_is_reckoned_without_a_limit_to_its_depth() {
     let rung = |rung: u32| {
         let below = if rung == 0 { "bottom".to_owned() } else { format!("n{rung}") };
         let above = if rung == 4 { "D".to_owned() } else { format!("n{}", rung + 1) };
-        ["left", "right"].map(|side| format!("{side}{rung}>{below}:10000 {above}>{side}{rung}:10000 ")).concat()
+        ["left", "right"]
+            .map(|side| format!("{side}{rung}>{below}:10000 {above}>{side}{rung}:10000 "))
+            .concat()
     };
     let lineage: String = (0..5).map(rung).collect();
     let result = royalty(&pay_d("absolute", &lineage));
