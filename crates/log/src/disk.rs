@@ -21,7 +21,7 @@ pub use sim::{Effect, Fault, Plan, SimDisk, When};
 /// Blocks of this size are assumed to be written whole or not at all.
 pub const BLOCK_BYTES: usize = 4096;
 
-/// Every place in this crate that makes something durable. Each variant is passed by exactly one call.
+/// Every place, here and in the node, that makes something durable. Each variant is passed by exactly one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SyncPoint {
     /// The directory that holds a newly created log directory.
@@ -50,10 +50,25 @@ pub enum SyncPoint {
     CheckpointFile,
     /// The name of a checkpoint.
     CheckpointDirectory,
+    /// The signing key of a new log.
+    KeyFile,
+    /// The name of the signing key.
+    KeyDirectory,
+    /// The note that a clock has jumped.
+    JumpNoteFile,
+    /// The name of that note.
+    JumpNoteDirectory,
+    /// That the note is gone, once the clock was accepted.
+    JumpNoteRemoved,
+    /// The operator's record of cuts.
+    CutRecordFile,
+    /// The name of that record, and of a checkpoint that was set aside before it.
+    CutRecordDirectory,
 }
 
 impl SyncPoint {
-    pub const ALL: [Self; 13] = [
+    /// Those of the log itself.
+    pub const LOG: [Self; 13] = [
         Self::ParentDirectory,
         Self::SegmentFile,
         Self::SegmentDirectory,
@@ -67,6 +82,17 @@ impl SyncPoint {
         Self::SnapshotDirectory,
         Self::CheckpointFile,
         Self::CheckpointDirectory,
+    ];
+
+    /// Those of the node's own files, which lie beside the log.
+    pub const NODE: [Self; 7] = [
+        Self::KeyFile,
+        Self::KeyDirectory,
+        Self::JumpNoteFile,
+        Self::JumpNoteDirectory,
+        Self::JumpNoteRemoved,
+        Self::CutRecordFile,
+        Self::CutRecordDirectory,
     ];
 }
 
@@ -85,6 +111,10 @@ pub trait Disk: Debug + Send + Sync {
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
     /// A new, empty file open for writing; fails with `AlreadyExists`.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// As [`Disk::create`], for a secret: only its owner may read it.
+    fn create_private(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Whether nobody but its owner may read or write a file.
+    fn is_private(&self, path: &Path) -> io::Result<bool>;
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>>;
     /// Replaces `to` if it is there. Both names are in the same directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

@@ -155,6 +155,11 @@ pub(crate) fn blocks_of(payload_bytes: usize) -> usize {
     (HEADER_BYTES + payload_bytes).div_ceil(CONTENT_BYTES)
 }
 
+/// The longest payload that fits into so many blocks.
+pub(crate) fn payload_bytes_in(blocks: usize) -> usize {
+    (blocks * CONTENT_BYTES).saturating_sub(HEADER_BYTES)
+}
+
 /// Writes `draft` as the frame at `head` into `bytes`, which becomes a whole number of blocks; returns the head
 /// after it. `None`: the log has run out of numbers.
 pub(crate) fn encode(head: &Head, draft: &Draft, bytes: &mut Vec<u8>) -> Option<Head> {

@@ -50,7 +50,7 @@ mod segment;
 pub mod snapshot;
 mod source;
 mod walk;
-mod whole;
+pub mod whole;
 
 pub use checkpoint::Checkpoint;
 pub use disk::{Disk, RealDisk, SimDisk, SyncPoint};

@@ -36,6 +36,15 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The largest payload that a frame can have in segments of this length.
+    pub fn payload_bytes_max(&self) -> usize {
+        let bytes = FRAME_BYTES_MAX.min(self.segment_bytes.saturating_sub(BLOCK_BYTES as u64));
+        let blocks = usize::try_from(bytes / BLOCK_BYTES as u64).expect("at most the frame limit");
+        frame::payload_bytes_in(blocks)
+    }
+}
+
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,

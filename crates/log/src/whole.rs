@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::disk::{Access, Disk, SyncPoint};
 
 /// Puts `bytes` in place of whatever `directory` has under `name`.
-pub(crate) fn replace(
+pub fn replace(
     disk: &dyn Disk,
     directory: &Path,
     name: &str,
@@ -26,7 +26,8 @@ pub(crate) fn replace(
     disk.sync_directory(directory, directory_point)
 }
 
-pub(crate) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+/// All bytes of a file.
+pub fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Access::Read)?;
     let length = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let mut bytes = vec![0; length];

@@ -297,6 +297,16 @@ impl Disk for SimDisk {
         Ok(self.handle(world.life, inode, Access::Write))
     }
 
+    /// This disk has one owner and nobody else.
+    fn create_private(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
+
+    fn is_private(&self, path: &Path) -> io::Result<bool> {
+        let world = self.world();
+        if world.dead { Err(gone()) } else { world.image.file(path).map(|_| true) }
+    }
+
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let mut world = self.world();
         world.simple()?;
