@@ -7,7 +7,7 @@ use sycee_core::entry::{Entry, Event};
 use sycee_core::ids::{AccountId, Amount, Hash, RequestId, Time};
 use sycee_core::ledger::{self, Account, Leg, Purpose};
 use sycee_core::settlement::{self, Release, Settled};
-use sycee_log::FrameSource;
+use sycee_log::{Frame, FrameSource};
 
 /// The record of a closed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,16 +63,14 @@ impl Archive {
 
     /// The durable entry at a position, with the hash of its leaf.
     pub(crate) fn entry(&self, position: u64) -> Result<(Entry, Hash)> {
+        entry_in(&self.frame_of(position)?, position)
+    }
+
+    /// The frame that holds a position.
+    fn frame_of(&self, position: u64) -> Result<Frame> {
         let missing = || Error::new(ErrorKind::NotFound, format!("find the entry at position {position}"));
         let number = self.source.number_of(position).ok_or_else(missing)?;
-        let frame = self.source.frame(number)?.ok_or_else(missing)?;
-        let unsound = |context: String| Error::new(ErrorKind::Unsound, context);
-        let records = frame.records().map_err(|cause| unsound(format!("read frame {number} ({cause})")))?;
-        let (_, record) = records.into_iter().find(|(at, _)| *at == position).ok_or_else(missing)?;
-        let entry = seal::open(&record, position).map_err(|error| {
-            Error::because(ErrorKind::Unsound, format!("read position {position}"), error)
-        })?;
-        Ok((entry, Hash(record.leaf(position).hash())))
+        self.source.frame(number)?.ok_or_else(missing)
     }
 
     pub(crate) fn receipt(&self, position: u64, request: RequestId) -> Result<Receipt> {
@@ -83,30 +81,63 @@ impl Archive {
         Ok(Receipt { request, position, at: entry.at, leaf, closed })
     }
 
-    /// The movements of one line of a statement, oldest first.
-    pub(crate) fn movements(
-        &self,
-        account: Account,
-        line: Line,
-        opening: Amount,
-    ) -> Result<Vec<StatementLine>> {
-        let (entry, _) = self.entry(line.position)?;
-        let mut balance = opening;
-        let mut movements = Vec::new();
-        for event in &entry.events {
-            let Event::Ledger(ledger::Event::Posted { from, legs, purpose, reference }) = event else {
-                continue;
+    /// The movements of an account's statement lines, oldest first, each line with what the account had before it. Lines of
+    /// one frame cost one look at it.
+    pub(crate) fn movements(&self, account: Account, lines: &[(Line, Amount)]) -> Result<Vec<StatementLine>> {
+        let mut movements = Vec::with_capacity(lines.len());
+        let mut last: Option<Frame> = None;
+        for (line, opening) in lines {
+            let held = last.take().filter(|frame| holds(frame, line.position));
+            let frame = match held {
+                Some(frame) => frame,
+                None => self.frame_of(line.position)?,
             };
-            let roles = roles(&entry, *purpose);
-            for (index, leg) in legs.iter().enumerate() {
-                let (amount, counterparty) = match (*from == account, leg.to == account) {
-                    (true, _) => (-leg.amount, leg.to),
-                    (false, true) => (leg.amount, *from),
-                    (false, false) => continue,
-                };
+            let (entry, _) = entry_in(&frame, line.position)?;
+            let moved = movements_of(account, &entry, *opening);
+            if moved.last().map(|it| it.balance) != Some(line.balance) {
+                let context = format!("match the statement of {account:?} at position {}", line.position);
+                return Err(Error::new(ErrorKind::Unsound, context));
+            }
+            movements.extend(moved);
+            last = Some(frame);
+        }
+        Ok(movements)
+    }
+}
+
+fn entry_in(frame: &Frame, position: u64) -> Result<(Entry, Hash)> {
+    let unsound = |context: String| Error::new(ErrorKind::Unsound, context);
+    let records =
+        frame.records().map_err(|cause| unsound(format!("read frame {} ({cause})", frame.number)))?;
+    let (_, record) = records
+        .into_iter()
+        .find(|(at, _)| *at == position)
+        .ok_or_else(|| unsound(format!("find position {position} in frame {}", frame.number)))?;
+    let entry = seal::open(&record, position)
+        .map_err(|error| Error::because(ErrorKind::Unsound, format!("read position {position}"), error))?;
+    Ok((entry, Hash(record.leaf(position).hash())))
+}
+
+fn holds(frame: &Frame, position: u64) -> bool {
+    (frame.first_position..frame.first_position + u64::from(frame.count)).contains(&position)
+}
+
+/// The movements of one entry on one account. A member may buy at its own site: then the account is on both sides of a posting,
+/// and each leg that comes back is a movement of its own.
+fn movements_of(account: Account, entry: &Entry, opening: Amount) -> Vec<StatementLine> {
+    let mut balance = opening;
+    let mut movements = Vec::new();
+    for event in &entry.events {
+        let Event::Ledger(ledger::Event::Posted { from, legs, purpose, reference }) = event else {
+            continue;
+        };
+        let roles = roles(entry, *purpose);
+        for (index, leg) in legs.iter().enumerate() {
+            let sides = [(*from == account, -leg.amount, leg.to), (leg.to == account, leg.amount, *from)];
+            for (_, amount, counterparty) in sides.into_iter().filter(|(ours, _, _)| *ours) {
                 balance += amount;
                 movements.push(StatementLine {
-                    position: line.position,
+                    position: entry.position,
                     at: entry.at,
                     purpose: *purpose,
                     reference: reference.clone(),
@@ -118,8 +149,8 @@ impl Archive {
                 });
             }
         }
-        Ok(movements)
     }
+    movements
 }
 
 /// The roles of a receipt's legs, in order.

@@ -1,17 +1,14 @@
 //! Checkpoints: the tree's root, signed with the log's key, beside the log and for everybody to keep.
 use crate::error::{Error, ErrorKind, Result};
+use crate::key;
 use crate::views::Tree;
-use ed25519_dalek::SigningKey;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use sycee_core::ids::Hash;
-use sycee_log::{Checkpoint, Disk, Head, Snapshot, Verifier, checkpoint, note, snapshot};
+use sycee_core::genesis::Charter;
+use sycee_log::{Checkpoint, Disk, Verifier, checkpoint, note};
 
-/// The file with the signing key, in the log's directory.
-pub(crate) const KEY_FILE: &str = "signing.key";
+/// The file of the latest one, in the log's directory.
+pub(crate) const FILE: &str = "checkpoint";
 
 /// A checkpoint as published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,57 +20,6 @@ pub struct Signed {
     pub text: String,
 }
 
-/// Makes the signing key of a new log and returns its public half.
-pub(crate) fn create_key(directory: &Path) -> Result<[u8; 32]> {
-    let key = SigningKey::from_bytes(&crate::open::random_seed()?);
-    let path = directory.join(KEY_FILE);
-    write_key(&path, &key.to_bytes()).map_err(|error| failed("write", &path, error))?;
-    Ok(key.verifying_key().to_bytes())
-}
-
-fn write_key(path: &Path, key: &[u8; 32]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    write!(file, "{}", Hash(*key))?;
-    file.sync_all()?;
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-}
-
-/// Copies the key of one log's directory to another's.
-pub(crate) fn copy_key(from: &Path, to: &Path) -> Result<()> {
-    let key = read_key(from)?;
-    let path = to.join(KEY_FILE);
-    write_key(&path, &key.to_bytes()).map_err(|error| failed("write", &path, error))
-}
-
-fn read_key(directory: &Path) -> Result<SigningKey> {
-    let path = directory.join(KEY_FILE);
-    let mut file = File::open(&path).map_err(|error| failed("read", &path, error))?;
-    let mode = file.metadata().map_err(|error| failed("read", &path, error))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(Error::new(ErrorKind::Key, format!("trust {}, which others can read", path.display())));
-    }
-    let mut hex = String::new();
-    file.read_to_string(&mut hex).map_err(|error| failed("read", &path, error))?;
-    let key = parse_hex(hex.trim());
-    let key = key.ok_or_else(|| Error::new(ErrorKind::Key, format!("read a key in {}", path.display())))?;
-    Ok(SigningKey::from_bytes(&key))
-}
-
-fn parse_hex(hex: &str) -> Option<[u8; 32]> {
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    let mut key = [0; 32];
-    for (index, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(key)
-}
-
-fn failed(verb: &str, path: &Path, error: std::io::Error) -> Error {
-    Error::because(ErrorKind::Key, format!("{verb} {}", path.display()), error)
-}
-
 /// Signs checkpoints and keeps the latest beside the log.
 pub(crate) struct Signer {
     notes: note::Signer,
@@ -83,29 +29,31 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// The signer of the log in `directory`, whose charter names `public_key`.
-    pub(crate) fn open(
-        disk: Arc<dyn Disk>,
-        directory: &Path,
-        origin: &str,
-        public_key: &[u8; 32],
-    ) -> Result<Self> {
-        let key = read_key(directory)?;
-        if key.verifying_key().to_bytes() != *public_key {
+    /// The signer of the log in `directory`, if the key there is the one that its charter names.
+    pub(crate) fn open(disk: Arc<dyn Disk>, directory: &Path, charter: &Charter) -> Result<Self> {
+        let key = key::read(&*disk, directory)?;
+        if key.verifying_key().to_bytes() != charter.public_key {
             let context =
-                format!("use {}, which is not the key of this log", directory.join(KEY_FILE).display());
+                format!("use {}, which is not the key of this log", directory.join(key::FILE).display());
             return Err(Error::new(ErrorKind::Key, context));
         }
-        let notes = note::Signer::new(origin, &key.to_bytes())
+        let origin = charter.origin.clone();
+        let notes = note::Signer::new(&origin, &key.to_bytes())
             .map_err(|error| Error::because(ErrorKind::Key, format!("sign as {origin}"), error))?;
-        Ok(Self { notes, origin: origin.to_owned(), disk, directory: directory.to_owned() })
+        Ok(Self { notes, origin, disk, directory: directory.to_owned() })
     }
 
-    /// The checkpoint beside the log, if there is one that this key signed.
+    /// The checkpoint beside the log. One that is absent or damaged promises nothing, as somebody who wants the log shorter
+    /// could have removed it as well; that is what copies elsewhere are for.
     pub(crate) fn latest(&self) -> Result<Option<Signed>> {
-        let Some(text) = checkpoint::load(&*self.disk, &self.directory)? else { return Ok(None) };
-        let known = Checkpoint::open(&text, &self.notes.verifier()).ok();
-        Ok(known.map(|Checkpoint { size, root, .. }| Signed { size, root, text }))
+        let Some(text) = load(&*self.disk, &self.directory)? else { return Ok(None) };
+        match Checkpoint::open(&text, &self.notes.verifier()) {
+            Ok(Checkpoint { origin: _, size, root }) => Ok(Some(Signed { size, root, text })),
+            Err(error) => {
+                tracing::warn!("passed over the checkpoint beside the log: {error}");
+                Ok(None)
+            }
+        }
     }
 
     /// Signs the tree as it is and keeps the checkpoint beside the log.
@@ -118,14 +66,22 @@ impl Signer {
         checkpoint::store(&*self.disk, &self.directory, &text)?;
         Ok(Signed { size, root, text })
     }
+}
 
-    pub(crate) fn write_snapshot(&self, head: Head, bytes: Vec<u8>) -> Result<()> {
-        Ok(snapshot::store(&*self.disk, &self.directory, &Snapshot { head, bytes })?)
+/// The text of the checkpoint beside a log, if there is one that is text.
+pub(crate) fn load(disk: &dyn Disk, directory: &Path) -> Result<Option<String>> {
+    match checkpoint::load(disk, directory) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind == sycee_log::ErrorKind::Invalid => {
+            tracing::warn!("passed over the checkpoint beside the log: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// A checkpoint that somebody kept, if the log's key signed it.
-pub(crate) fn open_kept(text: &str, origin: &str, public_key: &[u8; 32]) -> Option<Checkpoint> {
-    let verifier = Verifier::new(origin, public_key).ok()?;
+pub(crate) fn open_kept(text: &str, charter: &Charter) -> Option<Checkpoint> {
+    let verifier = Verifier::new(&charter.origin, &charter.public_key).ok()?;
     Checkpoint::open(text, &verifier).ok()
 }

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Log,
     /// The log's frames are intact, but their content is not what this machine writes.
     Unsound,
+    /// The log has less than its own checkpoint says.
+    RolledBack,
     /// The clock jumped ahead when the node last ran, and nobody has accepted it.
     ClockJumped,
     /// The signing key is missing, not private, or not the log's.
@@ -44,15 +46,26 @@ impl Error {
         Self { kind, context: context.into(), source: Some(Box::new(source)) }
     }
 
+    /// Whether it only says that the log had failed before.
+    pub(crate) fn is_aftermath(&self) -> bool {
+        self.of_log().is_some_and(|error| error.kind == sycee_log::ErrorKind::Poisoned)
+    }
+
+    fn of_log(&self) -> Option<&sycee_log::Error> {
+        self.source.as_ref().and_then(|it| it.downcast_ref())
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
-        let of_log = self.source.as_ref().and_then(|it| it.downcast_ref::<sycee_log::Error>());
-        if let Some(hint) = of_log.and_then(sycee_log::Error::hint) {
+        if let Some(hint) = self.of_log().and_then(sycee_log::Error::hint) {
             return Some(hint.to_owned());
         }
         let hint = match self.kind {
             ErrorKind::ClockJumped => "set the clock right, or start with --accept-clock if it is right",
             ErrorKind::Unsound => "run `sycee verify` on the directory; restore a backup",
+            ErrorKind::RolledBack => {
+                "restore a backup, or give up what is missing with --cut-tail and the position where it ends"
+            }
             ErrorKind::Key => "restore signing.key from where you keep it, with mode 0600",
             ErrorKind::Log | ErrorKind::Io | ErrorKind::NotFound | ErrorKind::Invalid => return None,
         };
@@ -82,14 +95,14 @@ impl From<sycee_log::Error> for Error {
     }
 }
 
-/// Why a submission was not decided. Nothing has happened; it may be sent again.
+/// Why a submission has no outcome. Sent again under its id it happens once, whatever has become of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// More is waiting than the node will queue.
+    /// More is waiting than the node will queue. Nothing has happened.
     Overloaded,
-    /// The wall clock jumped ahead; an operator must look.
+    /// The wall clock jumped ahead; an operator must look. Nothing has happened.
     ClockJumped,
-    /// The node has stopped, or is about to.
+    /// The node has stopped, or is about to. If the submission was on its way to the disk, it may be found in the log.
     Stopped,
 }
 

@@ -26,17 +26,33 @@ pub struct Handle {
     pub(crate) archive: Archive,
 }
 
-/// What the writing thread publishes.
+/// What the stages publish.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) views: RwLock<Views>,
     /// Entries decided so far.
     pub(crate) decided: AtomicU64,
+    /// When the last durable entry was decided, for those who need not wait for the views.
+    pub(crate) last_at: AtomicU64,
     /// Why nothing more will be written, once that is so.
     pub(crate) stopped: OnceLock<String>,
     pub(crate) checkpoint: RwLock<Signed>,
     pub(crate) clock: Clock,
     pub(crate) started: Time,
+}
+
+impl Shared {
+    pub(crate) fn new(views: Views, checkpoint: Signed, clock: Clock) -> Self {
+        Self {
+            decided: AtomicU64::new(views.state.position),
+            last_at: AtomicU64::new(views.state.at.0),
+            views: RwLock::new(views),
+            stopped: OnceLock::new(),
+            checkpoint: RwLock::new(checkpoint),
+            started: clock.now().wall,
+            clock,
+        }
+    }
 }
 
 /// How a node is doing.
@@ -69,7 +85,7 @@ impl Handle {
         answer.blocking_recv().unwrap_or(Err(Unavailable::Stopped))
     }
 
-    fn send(&self, submission: Submission, reply: Reply) -> Result<(), Unavailable> {
+    pub(crate) fn send(&self, submission: Submission, reply: Reply) -> Result<(), Unavailable> {
         let arrival = Arrival::Submission(reply, Box::new(submission));
         self.arrivals.try_send(arrival).map_err(|error| match error {
             TrySendError::Full(_) => Unavailable::Overloaded,
@@ -84,7 +100,7 @@ impl Handle {
 
     /// The node's time: the wall clock, or the log's own where that is ahead.
     pub fn now(&self) -> Time {
-        self.shared.clock.now().wall.max(self.views().state.at)
+        self.shared.clock.now().wall.max(self.last_at())
     }
 
     /// A new id, stamped with the node's time.
@@ -94,10 +110,8 @@ impl Handle {
 
     /// How the node is doing.
     pub fn status(&self) -> Status {
-        let (durable, last) = {
-            let views = self.views();
-            (views.state.position, views.state.at)
-        };
+        // Not from the views: a node whose invariant is broken can still say so.
+        let (durable, last) = (*self.durable.borrow(), self.last_at());
         let wall = self.shared.clock.now().wall;
         let behind = Duration::from_nanos(last.0.saturating_sub(wall.0));
         Status {
@@ -108,6 +122,10 @@ impl Handle {
             clock_behind: (behind > Duration::from_secs(1)).then_some(behind),
             stopped: self.shared.stopped.get().cloned(),
         }
+    }
+
+    fn last_at(&self) -> Time {
+        Time(self.shared.last_at.load(Ordering::Acquire))
     }
 
     /// Changes whenever the durable position moves; closes when the node stops.
@@ -131,11 +149,7 @@ impl Handle {
     /// Movements of an account, oldest first: those of the statement lines in `range`.
     pub fn statement(&self, account: Account, range: Range<usize>) -> Result<Vec<StatementLine>> {
         let lines = self.views().lines(account, range);
-        let mut movements = Vec::with_capacity(lines.len());
-        for (line, opening) in lines {
-            movements.extend(self.archive.movements(account, line, opening)?);
-        }
-        Ok(movements)
+        self.archive.movements(account, &lines)
     }
 
     /// The latest signed checkpoint.

@@ -1,18 +1,25 @@
-//! Open: from a directory to a running node.
+//! Open: from a directory to the stages of a node, and to a running one.
+use crate::append::Append;
 use crate::archive::Archive;
 use crate::checkpoint::{Signed, Signer};
 use crate::clock::Clock;
+use crate::commit::{self, Commit};
+use crate::cut;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt;
-use crate::handle::{Handle, Shared};
+use crate::handle::Shared;
+use crate::ids::random_seed;
+use crate::order::Order;
+use crate::quiet;
 use crate::seal::{self, Sealer};
-use crate::threads::{self, ARRIVALS_MAX, Node, Parts};
+use crate::snapshot;
+use crate::threads::{self, Node};
 use crate::views::Views;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::Arc;
 use sycee_core::Core;
-use sycee_log::{Disk, FrameSource, Log, RealDisk, snapshot};
+use sycee_core::genesis::Charter;
+use sycee_log::{Disk, Frame, FrameSource, RealDisk};
 use tokio::sync::watch;
 
 /// How a node is started.
@@ -45,67 +52,85 @@ impl Options {
 
 /// Opens the log, folds it, and starts the node on what it led to.
 pub fn start(options: Options) -> Result<Node> {
+    threads::run(open(options, random_seed()?)?)
+}
+
+/// A node that does not run: its stages, for the threads or for whoever steps them one by one.
+pub(crate) struct Stages {
+    pub(crate) order: Order,
+    pub(crate) append: Append,
+    pub(crate) commit: Commit,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) durable: watch::Receiver<u64>,
+    pub(crate) archive: Archive,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+}
+
+/// Opens the log and folds it; `seed` is where the salts of new entries come from, fresh for every start.
+pub(crate) fn open(options: Options, seed: [u8; 32]) -> Result<Stages> {
     let Options { disk, directory, clock, accept_clock, cut_tail, segment_bytes } = options;
-    let (log, recovery) =
-        Log::open(Arc::clone(&disk), &directory, sycee_log::Options { segment_bytes, cut_tail })?;
-    halt::check(&directory, accept_clock)?;
+    let log_options = sycee_log::Options { segment_bytes, cut_tail };
+    let (log, recovery) = cut::open(&disk, &directory, log_options)?;
+    halt::check(&*disk, &directory, accept_clock)?;
     if recovery.torn {
         tracing::warn!("the last frames were torn by a crash before anybody was told of them; they were cut");
     }
-    if let Some(cut) = &recovery.cut {
-        tracing::warn!("cut the tail as asked; the removed bytes are kept in {:?}", cut.kept_in);
-    }
     let source = log.source();
-    let views = recover(&disk, &directory, &source)?;
-    let charter = views.state.genesis.charter();
-    let charter = charter.ok_or_else(|| Error::new(ErrorKind::Unsound, "find the founding entry"))?;
-    let signer = Signer::open(disk, &directory, &charter.origin, &charter.public_key)?;
-    let checkpoint = own_checkpoint(&signer, &views)?;
-    let core = Core::new(views.state.clone());
-    let position = views.state.position;
+    let signer = Signer::open(Arc::clone(&disk), &directory, &charter(&source)?)?;
+    let mut signed = signer.latest()?.unwrap_or_default();
+    let position = source.durable().position;
+    if signed.size > position {
+        if recovery.cut.is_none() && !cut::is_allowed(cut_tail, position, &signed) {
+            return Err(cut::rolled_back(position, &signed));
+        }
+        cut::set_checkpoint_aside(&*disk, &directory, position)?;
+        signed = Signed::default();
+    } else if cut_tail.is_some() && recovery.cut.is_none() {
+        let context = format!("cut the log at position {position}, where it ends and nothing is missing");
+        return Err(Error::new(ErrorKind::Invalid, context));
+    }
+    cut::record(&*disk, &directory, clock.now().wall, recovery.cut.as_ref())?;
 
-    let (durable, follow) = watch::channel(position);
-    let (sender, arrivals) = std::sync::mpsc::sync_channel(ARRIVALS_MAX);
-    let shared = Arc::new(Shared {
-        views: RwLock::new(views),
-        decided: AtomicU64::new(position),
-        stopped: OnceLock::new(),
-        checkpoint: RwLock::new(checkpoint),
-        clock,
-        started: clock.now().wall,
+    let (views, last_snapshot) = recover(&*disk, &directory, &source, &signed)?;
+    let order = Order::new(Core::new(views.state.clone()), clock.now());
+    let (sender, durable) = watch::channel(position);
+    let head = source.durable();
+    let shared = Arc::new(Shared::new(views, signed, clock));
+    let append = Append::new(log, Sealer::new(seed, log_options.payload_bytes_max()));
+    let commit = Commit::new(commit::Parts {
+        disk: Arc::clone(&disk),
+        directory: directory.clone(),
+        syncer: append.syncer(),
+        signer,
+        shared: Arc::clone(&shared),
+        durable: sender,
+        head,
+        last_snapshot,
     });
     let archive = Archive::new(source);
-    let handle = Handle { arrivals: sender, shared: Arc::clone(&shared), durable: follow, archive };
-    let sealer = Sealer::new(random_seed()?);
-    threads::run(Parts { core, log, sealer, signer, shared, handle, durable, arrivals, directory })
+    Ok(Stages { order, append, commit, shared, durable, archive, disk, directory })
 }
 
-/// The checkpoint beside the log; one that has more than the log says that somebody took entries away.
-fn own_checkpoint(signer: &Signer, views: &Views) -> Result<Signed> {
-    let latest = signer.latest()?.unwrap_or_default();
-    if latest.size <= views.state.position {
-        return Ok(latest);
-    }
-    let context =
-        format!("trust the log: it has {} entries, its own checkpoint {}", views.state.position, latest.size);
-    Err(Error::new(ErrorKind::Unsound, context))
+/// What the log is, from its first entry.
+fn charter(source: &FrameSource) -> Result<Charter> {
+    let missing = || Error::new(ErrorKind::Unsound, "find the founding entry");
+    let frame = source.frame(0)?.ok_or_else(missing)?;
+    let mut first = Views::default();
+    fold(&mut first, &frame, &Signed::default())?;
+    first.state.genesis.charter().cloned().ok_or_else(missing)
 }
 
-/// The views at the durable end: those of the newest snapshot that belongs to this log, and every frame after it.
-fn recover(disk: &Arc<dyn Disk>, directory: &Path, source: &FrameSource) -> Result<Views> {
-    let (mut views, from) = restart_point(disk, directory, source)?;
+/// The views at the durable end, and how much of them a snapshot had: those of the newest snapshot that belongs to this log,
+/// and every frame after it.
+fn recover(disk: &dyn Disk, directory: &Path, source: &FrameSource, signed: &Signed) -> Result<(Views, u64)> {
+    let (mut views, from) = snapshot::load(disk, directory, source)?;
+    let last_snapshot = views.state.position;
     for frame in source.frames_from(from) {
-        let frame = frame?;
-        let unsound =
-            |cause: String| Error::new(ErrorKind::Unsound, format!("read frame {} ({cause})", frame.number));
-        for (position, record) in frame.records().map_err(|cause| unsound(cause.to_string()))? {
-            let entry = seal::open(&record, position).map_err(|error| unsound(error.to_string()))?;
-            views.fold(&entry);
-            views.tree.0.push(record.leaf(position).hash());
-        }
+        fold(&mut views, &frame?, signed)?;
     }
     match views.state.audit().first() {
-        None => Ok(views),
+        None => Ok((views, last_snapshot)),
         Some(breach) => {
             let context =
                 format!("trust the state: invariant {} is broken, {}", breach.invariant, breach.found);
@@ -114,29 +139,20 @@ fn recover(disk: &Arc<dyn Disk>, directory: &Path, source: &FrameSource) -> Resu
     }
 }
 
-/// The newest snapshot of this log, and the frame to go on from; one that does not fit is passed over, since the log has
-/// everything.
-fn restart_point(disk: &Arc<dyn Disk>, directory: &Path, source: &FrameSource) -> Result<(Views, u64)> {
-    let (newest, skipped) = snapshot::load_newest(&**disk, directory, source)?;
-    for skipped in skipped {
-        tracing::warn!("passed over {skipped}");
-    }
-    let Some(newest) = newest else { return Ok((Views::default(), 0)) };
-    match minicbor::decode::<Views>(&newest.bytes) {
-        Ok(views) if views.state.position == newest.head.position => Ok((views, newest.head.number)),
-        _ => {
-            tracing::warn!(
-                "the snapshot at position {} has another shape; folding from the start",
-                newest.head.position
-            );
-            Ok((Views::default(), 0))
+/// Folds a frame, and holds the log against the checkpoint where that was signed.
+fn fold(views: &mut Views, frame: &Frame, signed: &Signed) -> Result<()> {
+    let unsound = |position: u64, cause: &str| {
+        Error::new(ErrorKind::Unsound, format!("read position {position} ({cause})"))
+    };
+    let records = frame.records().map_err(|cause| unsound(frame.first_position, &cause.to_string()))?;
+    for (position, record) in records {
+        let entry = seal::open(&record, position).map_err(|error| unsound(position, &error.to_string()))?;
+        let folded = quiet::attempt(|| views.fold(&entry));
+        folded.map_err(|broken| unsound(position, &format!("it breaks an invariant: {broken}")))?;
+        views.tree.0.push(record.leaf(position).hash());
+        if views.tree.0.size() == signed.size && views.tree.0.root() != signed.root {
+            return Err(unsound(position, "up to here it is not the history that its own checkpoint signed"));
         }
     }
-}
-
-/// Fresh randomness from the system.
-pub(crate) fn random_seed() -> Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::because(ErrorKind::Io, "draw a random seed", error))?;
-    Ok(seed)
+    Ok(())
 }

@@ -23,7 +23,8 @@ pub struct Order {
 impl Order {
     /// Continues from `core`.
     pub fn new(core: Core, now: Now) -> Self {
-        Self { core, watch: Watch::new(now) }
+        let watch = Watch::new(now, core.state().at);
+        Self { core, watch }
     }
 
     /// The state that the next batch will be decided on.
@@ -33,11 +34,17 @@ impl Order {
 
     /// Whether a step would do something although nothing has arrived.
     pub fn is_due(&self, now: Now) -> bool {
-        self.core.is_due(self.next_at(now))
+        !self.watch.has_jumped() && self.core.is_due(self.next_at(now))
+    }
+
+    /// Whether the clock can be believed. To be asked even while nothing arrives: how far two clocks have come apart is judged
+    /// by when they were last seen together.
+    pub fn check_clock(&mut self, now: Now) -> Result<(), Jump> {
+        self.watch.check(now)
     }
 
     /// Decides everything that has arrived, and some of the work whose time has come. If the clock has jumped ahead nothing is
-    /// decided.
+    /// decided, now or later.
     pub fn step<T>(&mut self, now: Now, arrived: Vec<(T, Submission)>) -> Result<Batch<T>, (Jump, Vec<T>)> {
         if let Err(jump) = self.watch.check(now) {
             return Err((jump, arrived.into_iter().map(|(ticket, _)| ticket).collect()));

@@ -5,13 +5,14 @@ use sycee_core::entry::{Command, Entry};
 use sycee_core::{RULES, ids::Time};
 use sycee_log::{Draft, Record, SaltKey};
 
-/// A frame is closed when it would become larger than this.
+/// A frame is closed when it would become larger than this, or than a segment can hold.
 const FRAME_BYTES: usize = 4 << 20;
 
-/// Entries as they go into the log.
+/// The entries of one frame, as objects and as they go into the log.
 #[derive(Debug)]
 pub struct Sealed {
     pub draft: Draft,
+    pub entries: Vec<Entry>,
     /// The leaf hash of each.
     pub leaves: Vec<[u8; 32]>,
 }
@@ -19,6 +20,7 @@ pub struct Sealed {
 /// Draws a salt key for every entry from one secret seed.
 pub struct Sealer {
     keys: ChaCha20,
+    frame_bytes: usize,
 }
 
 impl std::fmt::Debug for Sealer {
@@ -28,26 +30,33 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// The seed must be fresh for every start of a node: a salt key is never drawn twice.
-    pub fn new(seed: [u8; 32]) -> Self {
-        Self { keys: ChaCha20::new(&seed.into(), &[0; 12].into()) }
+    /// The seed must be fresh for every start of a node: a salt key is never drawn twice. `payload_bytes_max` is what a frame
+    /// of the log can hold.
+    pub fn new(seed: [u8; 32], payload_bytes_max: usize) -> Self {
+        Self {
+            keys: ChaCha20::new(&seed.into(), &[0; 12].into()),
+            frame_bytes: FRAME_BYTES.min(payload_bytes_max),
+        }
     }
 
     /// The frames of these entries, in order: one, unless they are larger than a frame should be.
-    pub fn seal(&mut self, entries: &[Entry]) -> Vec<Sealed> {
+    pub fn seal(&mut self, entries: Vec<Entry>) -> Vec<Sealed> {
         let mut frames: Vec<Sealed> = Vec::new();
         for entry in entries {
-            let bytes = minicbor::to_vec(entry).expect("encoding into memory does not fail");
+            let bytes = minicbor::to_vec(&entry).expect("encoding into memory does not fail");
             let record =
                 Record { salt_key: self.key(), at: entry.at.0, kind: kind(&entry.command), entry: &bytes };
-            let full = |sealed: &Sealed| sealed.draft.payload.len() + bytes.len() > FRAME_BYTES;
+            let more = Draft::record_bytes(bytes.len());
+            let full = |sealed: &Sealed| sealed.draft.payload.len() + more > self.frame_bytes;
             if frames.last().is_none_or(full) {
-                frames.push(Sealed { draft: Draft::new(RULES, entry.at.0), leaves: Vec::new() });
+                let draft = Draft::new(RULES, entry.at.0);
+                frames.push(Sealed { draft, entries: Vec::new(), leaves: Vec::new() });
             }
             let sealed = frames.last_mut().expect("there is one now");
             sealed.leaves.push(record.leaf(entry.position).hash());
             sealed.draft.at = entry.at.0;
             sealed.draft.push(&record);
+            sealed.entries.push(entry);
         }
         frames
     }
@@ -74,11 +83,7 @@ pub fn kind(command: &Command) -> u8 {
 
 /// Reads an entry as it was sealed; refuses bytes that are left over or another way to write the same.
 pub fn open(record: &Record<'_>, position: u64) -> Result<Entry, Unreadable> {
-    let entry: Entry = minicbor::decode(record.entry).map_err(|error| Unreadable(error.to_string()))?;
-    let canonical = minicbor::to_vec(&entry).expect("encoding into memory does not fail");
-    if canonical != record.entry {
-        return Err(Unreadable("it is not written the one way it should be".to_owned()));
-    }
+    let entry = Entry::decode_exact(record.entry).map_err(|inexact| Unreadable(inexact.to_string()))?;
     if (entry.position, entry.at, kind(&entry.command)) != (position, Time(record.at), record.kind) {
         return Err(Unreadable("its position, time or kind is not the record's".to_owned()));
     }

@@ -1,34 +1,37 @@
-//! Threads: the two that make a node, and how it starts and stops.
+//! Threads: what carries a node's stages, and how they start and stop.
 //!
-//! The channel between them holds one batch, so while a frame reaches the disk the next one is decided, and everything that
-//! arrives meanwhile goes into the one after: the slower the disk, the larger the frames.
-use crate::checkpoint::Signer;
+//! ```text
+//! order ─▶ append ─▶ commit        spare
+//! ```
+//!
+//! Each hands over only when the next is ready to take. So while one frame reaches the disk a second has been written behind it,
+//! a third is being decided, and what arrives meanwhile goes into the next: the slower the disk, the larger the frames. A stage
+//! that ends takes those before it with it, as they find nobody to hand to; whoever waits for an answer then learns that the
+//! node has stopped. `spare` makes the log's next segment ready, so that no frame has to wait for that.
+use crate::append::{Append, Part, Written};
+use crate::commit::{CHECKPOINT_EVERY, Commit};
 use crate::error::{Error, ErrorKind, Result, Unavailable};
 use crate::halt;
 use crate::handle::{Handle, Shared};
+use crate::open::Stages;
 use crate::order::{Batch, Order};
-use crate::seal::Sealer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-use sycee_core::entry::{Entry, Submission};
-use sycee_core::{Core, Outcome};
-use sycee_log::Log;
-use tokio::sync::{oneshot, watch};
+use std::time::Duration;
+use sycee_core::Outcome;
+use sycee_core::entry::Submission;
+use sycee_log::{Disk, Syncer};
+use tokio::sync::oneshot;
 
 /// Commands that may wait to be decided.
 pub(crate) const ARRIVALS_MAX: usize = 16_384;
 /// Commands that are decided in one go.
 const BATCH_MAX: usize = 2_048;
-/// How often the node looks whether work has become due while nothing arrives.
+/// How often the node looks at the clock, and whether work has become due, while nothing arrives.
 const TICK: Duration = Duration::from_millis(100);
-/// How often a new checkpoint is signed while entries are written.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// Entries between two snapshots.
-const SNAPSHOT_EVERY: u64 = 200_000;
 
 pub(crate) type Reply = oneshot::Sender<Result<Outcome, Unavailable>>;
 
@@ -39,12 +42,12 @@ pub(crate) enum Arrival {
     Stop,
 }
 
-/// A running node. Dropping it stops it too, without the last checkpoint.
+/// A running node. Dropping it stops it too.
 #[derive(Debug)]
 pub struct Node {
     handle: Handle,
-    order: Option<JoinHandle<()>>,
-    write: Option<JoinHandle<Result<()>>>,
+    /// In the order in which they end.
+    threads: Vec<JoinHandle<Result<()>>>,
 }
 
 impl Node {
@@ -59,18 +62,22 @@ impl Node {
     }
 
     fn end(&mut self) -> Result<()> {
+        if self.threads.is_empty() {
+            return Ok(());
+        }
         // A full queue drains by itself; an ordering thread that is gone needs no message.
         drop(self.handle.arrivals.send(Arrival::Stop));
-        let panicked =
-            |_| Error::new(ErrorKind::Unsound, "go on: an invariant is broken, see the message above");
-        if let Some(thread) = self.order.take() {
-            thread.join().map_err(panicked)?;
-        }
-        match self.write.take() {
-            Some(thread) => thread.join().map_err(panicked)?,
-            None => Ok(()),
-        }
+        let errors: Vec<Error> = self.threads.drain(..).filter_map(|thread| joined(thread).err()).collect();
+        // A log that has failed refuses everything after; that is not why it failed.
+        let cause = errors.iter().position(|error| !error.is_aftermath()).unwrap_or(0);
+        errors.into_iter().nth(cause).map_or(Ok(()), Err)
     }
+}
+
+fn joined(thread: JoinHandle<Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Unsound, "go on: an invariant is broken, see the message above"))
+    })
 }
 
 impl Drop for Node {
@@ -81,46 +88,63 @@ impl Drop for Node {
     }
 }
 
-/// What the two threads are started with.
-pub(crate) struct Parts {
-    pub(crate) core: Core,
-    pub(crate) log: Log,
-    pub(crate) sealer: Sealer,
-    pub(crate) signer: Signer,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) handle: Handle,
-    pub(crate) durable: watch::Sender<u64>,
-    pub(crate) arrivals: Receiver<Arrival>,
-    pub(crate) directory: PathBuf,
+pub(crate) fn run(stages: Stages) -> Result<Node> {
+    let Stages { order, append, commit, shared, durable, archive, disk, directory } = stages;
+    let (sender, arrivals) = sync_channel(ARRIVALS_MAX);
+    let (to_append, batches) = sync_channel(0);
+    let (to_commit, written) = sync_channel(0);
+    let (to_prepare, wanted) = sync_channel(1);
+    let syncer = append.syncer();
+    let handle = Handle { arrivals: sender, shared: Arc::clone(&shared), durable, archive };
+    let deciding =
+        Deciding { order, arrivals, batches: to_append, shared: Arc::clone(&shared), disk, directory };
+    let appending = Appending { append, batches, written: to_commit, wanted: to_prepare };
+    let committing = Committing { commit, written, shared: Arc::clone(&shared) };
+    let threads = vec![
+        spawn("order", &shared, move || {
+            deciding.run();
+            Ok(())
+        })?,
+        spawn("append", &shared, move || appending.run())?,
+        spawn("commit", &shared, move || committing.run())?,
+        spawn("spare", &shared, move || {
+            prepare(&wanted, &syncer);
+            Ok(())
+        })?,
+    ];
+    Ok(Node { handle, threads })
 }
 
-pub(crate) fn run(parts: Parts) -> Result<Node> {
-    let Parts { core, log, sealer, signer, shared, handle, durable, arrivals, directory } = parts;
-    let (batches, to_write) = std::sync::mpsc::sync_channel(1);
-    let order = Order::new(core, shared.clock.now());
-    let ordering = Deciding { order, arrivals, batches, shared: Arc::clone(&shared), directory };
-    let last_snapshot = log.durable().position;
-    let writing =
-        Writing { log, sealer, signer, shared, durable, last_snapshot, last_checkpoint: Instant::now() };
-    let spawn = |error| Error::because(ErrorKind::Io, "start a thread", error);
-    let order =
-        std::thread::Builder::new().name("order".to_owned()).spawn(move || ordering.run()).map_err(spawn)?;
-    let write = std::thread::Builder::new()
-        .name("write".to_owned())
-        .spawn(move || writing.run(&to_write))
-        .map_err(spawn)?;
-    Ok(Node { handle, order: Some(order), write: Some(write) })
+/// Starts a thread that says why it has ended, if it was not asked to.
+fn spawn(
+    name: &str,
+    shared: &Arc<Shared>,
+    run: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Result<JoinHandle<Result<()>>> {
+    let shared = Arc::clone(shared);
+    let body = move || {
+        let _farewell = Farewell(Arc::clone(&shared));
+        let result = run();
+        if let Err(error) = &result {
+            shared.stopped.get_or_init(|| error.to_string());
+            tracing::error!("writing has stopped: {error}");
+        }
+        result
+    };
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|error| Error::because(ErrorKind::Io, "start a thread", error))
 }
 
-/// Says why the node has stopped, whichever way its thread ends.
+/// Says that a thread has ended by a broken invariant.
 struct Farewell(Arc<Shared>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0
-                .stopped
-                .get_or_init(|| "an invariant is broken; the log holds everything acknowledged".to_owned());
+            let text = || "an invariant is broken; the log holds everything acknowledged".to_owned();
+            self.0.stopped.get_or_init(text);
         }
     }
 }
@@ -130,18 +154,18 @@ struct Deciding {
     arrivals: Receiver<Arrival>,
     batches: SyncSender<Batch<Reply>>,
     shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
 }
 
 impl Deciding {
     fn run(mut self) {
-        let _farewell = Farewell(Arc::clone(&self.shared));
         let mut stopping = false;
         while !stopping {
             let arrived;
             (arrived, stopping) = self.collect();
             let now = self.shared.clock.now();
-            if arrived.is_empty() && !self.order.is_due(now) {
+            if arrived.is_empty() && self.order.check_clock(now).is_ok() && !self.order.is_due(now) {
                 continue;
             }
             match self.order.step(now, arrived) {
@@ -152,7 +176,7 @@ impl Deciding {
                     }
                 }
                 Err((jump, replies)) => {
-                    self.shared.stopped.get_or_init(|| halt::write(&self.directory, jump));
+                    self.shared.stopped.get_or_init(|| halt::write(&*self.disk, &self.directory, jump));
                     for reply in replies {
                         answer(reply, Err(Unavailable::ClockJumped));
                     }
@@ -161,10 +185,11 @@ impl Deciding {
         }
     }
 
-    /// Waits for a submission, then takes what else is there; true if the node is to stop.
+    /// Waits for a submission unless there is work anyway, then takes what else is there; true if the node is to stop.
     fn collect(&self) -> (Vec<(Reply, Submission)>, bool) {
         let mut arrived = Vec::new();
-        let mut next = self.arrivals.recv_timeout(TICK);
+        let wait = if self.order.is_due(self.shared.clock.now()) { Duration::ZERO } else { TICK };
+        let mut next = self.arrivals.recv_timeout(wait);
         loop {
             match next {
                 Ok(Arrival::Submission(reply, submission)) => arrived.push((reply, *submission)),
@@ -184,94 +209,61 @@ fn answer(reply: Reply, outcome: Result<Outcome, Unavailable>) {
     drop(reply.send(outcome));
 }
 
-struct Writing {
-    log: Log,
-    sealer: Sealer,
-    signer: Signer,
-    shared: Arc<Shared>,
-    durable: watch::Sender<u64>,
-    last_snapshot: u64,
-    last_checkpoint: Instant,
+struct Appending {
+    append: Append,
+    batches: Receiver<Batch<Reply>>,
+    written: SyncSender<Written<Reply>>,
+    wanted: SyncSender<()>,
 }
 
-impl Writing {
-    fn run(mut self, batches: &Receiver<Batch<Reply>>) -> Result<()> {
-        let _farewell = Farewell(Arc::clone(&self.shared));
-        let result = self.write_all(batches);
-        if let Err(error) = &result {
-            self.shared.stopped.get_or_init(|| error.to_string());
-            tracing::error!("writing has stopped: {error}");
+impl Appending {
+    fn run(mut self) -> Result<()> {
+        for batch in self.batches {
+            let parts: Vec<Part<Reply>> = self.append.seal(batch);
+            for part in parts {
+                let written = self.append.append(part)?;
+                // Taken when the part before is durable, so no third frame is ever under way.
+                if self.written.send(written).is_err() {
+                    return Ok(());
+                }
+            }
+            // Full if it has not been looked at since the last time, gone if it did not work; both are fine.
+            let _ = self.wanted.try_send(());
         }
-        result
+        Ok(())
     }
+}
 
-    fn write_all(&mut self, batches: &Receiver<Batch<Reply>>) -> Result<()> {
+struct Committing {
+    commit: Commit,
+    written: Receiver<Written<Reply>>,
+    shared: Arc<Shared>,
+}
+
+impl Committing {
+    fn run(mut self) -> Result<()> {
         loop {
-            match batches.recv_timeout(CHECKPOINT_EVERY) {
-                Ok(batch) => self.write(batch)?,
+            match self.written.recv_timeout(CHECKPOINT_EVERY) {
+                Ok(written) => {
+                    for (reply, outcome) in self.commit.commit(written)? {
+                        answer(reply, Ok(outcome));
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.last_checkpoint.elapsed() >= CHECKPOINT_EVERY {
-                self.sign()?;
-                self.last_checkpoint = Instant::now();
-            }
-            if self.log.durable().position >= self.last_snapshot + SNAPSHOT_EVERY {
-                self.snapshot()?;
-            }
+            self.commit.upkeep()?;
         }
-        self.sign()?;
-        self.snapshot()
+        self.commit.finish(self.shared.stopped.get().is_none())
     }
+}
 
-    fn write(&mut self, batch: Batch<Reply>) -> Result<()> {
-        let Batch { entries, outcomes } = batch;
-        let sealed = self.sealer.seal(&entries);
-        for frame in &sealed {
-            self.log.append(self.log.next_number(), &frame.draft)?;
-            self.log.sync()?;
-        }
-        self.fold(&entries, sealed.iter().flat_map(|frame| &frame.leaves));
-        for (reply, outcome) in outcomes {
-            answer(reply, Ok(outcome));
-        }
-        Ok(())
-    }
-
-    fn fold<'a>(&mut self, entries: &[Entry], leaves: impl Iterator<Item = &'a [u8; 32]>) {
-        if entries.is_empty() {
+/// Makes segments ready. If that fails the log can be used as long as its segment lasts, and will say why it cannot go on.
+fn prepare(wanted: &Receiver<()>, syncer: &Syncer) {
+    for () in wanted {
+        if let Err(error) = syncer.prepare() {
+            tracing::warn!("{error}");
             return;
         }
-        let position = {
-            let mut views = self.shared.views.write().expect("a fold that failed has ended this thread");
-            for entry in entries {
-                views.fold(entry);
-            }
-            leaves.for_each(|leaf| views.tree.0.push(*leaf));
-            views.state.position
-        };
-        self.durable.send_replace(position);
-    }
-
-    fn sign(&mut self) -> Result<()> {
-        let tree = self.shared.views.read().expect("a fold that failed has ended this thread").tree.clone();
-        let known = self.shared.checkpoint.read().expect("nothing panics while it is replaced").size;
-        if tree.0.size() != known {
-            let signed = self.signer.sign(&tree)?;
-            *self.shared.checkpoint.write().expect("nothing panics while it is replaced") = signed;
-        }
-        Ok(())
-    }
-
-    fn snapshot(&mut self) -> Result<()> {
-        let head = self.log.durable();
-        if head.position > self.last_snapshot {
-            let views = self.shared.views.read().expect("a fold that failed has ended this thread");
-            let bytes = minicbor::to_vec(&*views).expect("encoding into memory does not fail");
-            drop(views);
-            self.signer.write_snapshot(head, bytes)?;
-            self.last_snapshot = head.position;
-        }
-        Ok(())
     }
 }

@@ -1,18 +1,19 @@
 //! Verify: reads a log from its first byte and checks everything that can be checked, without a lock and without writing.
 //!
 //! The chain and every frame (by the log's reader), every entry's one encoding, position and time; that deciding each command
-//! again gives the events that were written; that the invariants hold at the end and every asset sums to zero; and, given a
-//! checkpoint, that the log still has what was signed then.
+//! again gives the events that were written; that the invariants hold at the end and every asset sums to zero; and that the log
+//! still has what was signed of it, by the checkpoint beside it and by one that somebody kept. Only the last can find an entry
+//! that was replaced by another one as good, such as a deposit with another reference.
 use crate::checkpoint;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::quiet;
 use crate::seal;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use sycee_core::entry::Entry;
 use sycee_core::ids::{Amount, Asset, Hash};
-use sycee_core::{Core, RULES, State};
+use sycee_core::{Core, RULES, Refusal, State};
 use sycee_log::{Checkpoint, Disk, ErrorKind, Frame, Frontier, Reader};
 
 /// What was found. `cause` says where and why if it is not sound.
@@ -23,11 +24,11 @@ pub struct Report {
     pub entries: u64,
     /// Position of the last sound entry; none in an empty log.
     pub position: Option<u64>,
-    /// SHA-256 of the state they lead to.
+    /// SHA-256 of the state that the sound entries lead to.
     pub state_hash: String,
     pub assets: Vec<AssetSum>,
     pub cause: Option<String>,
-    /// Root of the tree over all entries.
+    /// Root of the tree over the sound entries.
     pub root: String,
     /// Entries that were folded but not decided again, because other rules decided them.
     pub folded_only: u64,
@@ -47,61 +48,111 @@ pub struct AssetSum {
 
 /// Checks the log in `directory`. An error means that it could not be read at all; what is wrong with it is in the report.
 pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, checkpoint: Option<&str>) -> Result<Report> {
-    let mut check = Check::new(checkpoint);
+    // Before the log is opened: what was signed by then is durable by then, also in a running one.
+    let own = checkpoint::load(&**disk, directory)?;
+    let mut check = Check::new(own, checkpoint.map(str::to_owned));
     let mut reader = Reader::open(Arc::clone(disk), directory)?;
     let mut not_yet_durable = 0;
     while check.cause.is_none() {
-        match reader.next_frame() {
-            Ok(Some(frame)) => check.frame(&frame),
-            Ok(None) => {
+        match next(&mut reader)? {
+            Next::Frame(frame) => check.frame(&frame),
+            Next::End => {
                 not_yet_durable = reader.tail().map_or(0, |tail| tail.frames);
                 check.end();
                 break;
             }
-            Err(error) if matches!(error.kind, ErrorKind::Corrupt(_) | ErrorKind::Newer { .. }) => {
-                check.cause = Some(error.to_string());
-            }
-            Err(error) => return Err(error.into()),
+            Next::Damage(cause) => check.cause = Some(cause),
         }
     }
+    if check.is_torn {
+        check.core = Core::new(state_after(disk, directory, check.sound())?);
+    }
     Ok(check.report(not_yet_durable))
+}
+
+enum Next {
+    Frame(Box<Frame>),
+    End,
+    Damage(String),
+}
+
+fn next(reader: &mut Reader) -> Result<Next> {
+    match reader.next_frame() {
+        Ok(Some(frame)) => Ok(Next::Frame(Box::new(frame))),
+        Ok(None) => Ok(Next::End),
+        Err(error) if matches!(error.kind, ErrorKind::Corrupt(_) | ErrorKind::Newer { .. }) => {
+            Ok(Next::Damage(error.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The state after the first `entries` entries, which were found sound a moment ago.
+fn state_after(disk: &Arc<dyn Disk>, directory: &Path, entries: u64) -> Result<State> {
+    let mut state = State::default();
+    let mut reader = Reader::open(Arc::clone(disk), directory)?;
+    while state.position < entries {
+        let changed = || Error::new(crate::ErrorKind::Unsound, "read the log twice: it changes");
+        let Next::Frame(frame) = next(&mut reader)? else { return Err(changed()) };
+        for (position, record) in frame.records().map_err(|_| changed())? {
+            if position < entries {
+                let entry = seal::open(&record, position).map_err(|_| changed())?;
+                quiet::attempt(|| state.fold(&entry)).map_err(|_| changed())?;
+            }
+        }
+    }
+    Ok(state)
+}
+
+/// A checkpoint that the log is held against.
+struct Promise {
+    /// Where it is, in words.
+    place: &'static str,
+    text: String,
+    /// The same, once the charter has said whose signature it must bear.
+    checkpoint: Option<Checkpoint>,
+    /// The root when the tree had the checkpoint's size.
+    root_then: Option<[u8; 32]>,
 }
 
 struct Check {
     core: Core,
     tree: Frontier,
-    /// The text of a checkpoint that somebody kept.
-    kept: Option<String>,
-    /// The same, once the charter has said whose signature it must bear.
-    checkpoint: Option<Checkpoint>,
-    /// The root when the tree had the checkpoint's size.
-    root_then: Option<[u8; 32]>,
+    own: Option<Promise>,
+    kept: Option<Promise>,
     folded_only: u64,
     cause: Option<String>,
+    /// The core has taken part of an entry that is not sound.
+    is_torn: bool,
 }
 
 impl Check {
-    fn new(kept: Option<&str>) -> Self {
+    fn new(own: Option<String>, kept: Option<String>) -> Self {
+        let promise = |place| move |text| Promise { place, text, checkpoint: None, root_then: None };
         Self {
             core: Core::default(),
             tree: Frontier::new(),
-            kept: kept.map(str::to_owned),
-            checkpoint: None,
-            root_then: None,
+            own: own.map(promise("the checkpoint beside the log")),
+            kept: kept.map(promise("the checkpoint")),
             folded_only: 0,
             cause: None,
+            is_torn: false,
         }
     }
 
-    /// The first entry is the charter; from then on the checkpoint can be read.
-    fn open_checkpoint(&mut self) {
-        let (1, Some(kept), Some(charter)) =
-            (self.tree.size(), &self.kept, self.core.state().genesis.charter())
-        else {
-            return;
-        };
-        self.checkpoint = checkpoint::open_kept(kept, &charter.origin, &charter.public_key);
-        if self.checkpoint.is_none() {
+    /// Entries found sound so far.
+    fn sound(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// The first entry is the charter; from then on the checkpoints can be read.
+    fn open_promises(&mut self) {
+        let Some(charter) = self.core.state().genesis.charter() else { return };
+        for promise in [&mut self.own, &mut self.kept].into_iter().flatten() {
+            promise.checkpoint = checkpoint::open_kept(&promise.text, charter);
+        }
+        // The one beside the log promises nothing if it is damaged; one that was handed in was meant.
+        if self.kept.as_ref().is_some_and(|kept| kept.checkpoint.is_none()) {
             self.cause = Some("the checkpoint is not one that this log's key signed".to_owned());
         }
     }
@@ -113,6 +164,9 @@ impl Check {
                 return self.fail(frame.first_position, &format!("frame {}: {cause}", frame.number));
             }
         };
+        if records.last().is_some_and(|(_, record)| record.at != frame.at) {
+            return self.fail(frame.first_position, "the frame's time is not that of its last entry");
+        }
         for (position, record) in records {
             let entry = match seal::open(&record, position) {
                 Ok(entry) => entry,
@@ -122,28 +176,35 @@ impl Check {
                 return self.fail(position, &cause);
             }
             self.tree.push(record.leaf(position).hash());
-            self.open_checkpoint();
-            if self.checkpoint.as_ref().is_some_and(|it| it.size == self.tree.size()) {
-                self.root_then = Some(self.tree.root());
+            if position == 0 {
+                self.open_promises();
+            }
+            for promise in [&mut self.own, &mut self.kept].into_iter().flatten() {
+                if promise.checkpoint.as_ref().is_some_and(|it| it.size == self.tree.size()) {
+                    promise.root_then = Some(self.tree.root());
+                }
             }
         }
     }
 
     fn entry(&mut self, entry: &Entry, rules: u16) -> Result<(), String> {
-        if entry.position > 0 && entry.at <= self.core.state().at {
+        if entry.at <= self.core.state().at {
             return Err("its time does not lie after the one before".to_owned());
         }
-        // What an intact but dishonest log can hold may break an invariant anywhere in the core; that is a finding too.
-        let broken = || "folding it breaks an invariant".to_owned();
-        if rules != RULES {
+        if rules == 0 {
+            return Err("no rules have the number 0".to_owned());
+        }
+        self.is_torn = true;
+        let broken = |message: String| format!("it breaks an invariant: {message}");
+        if rules == RULES {
+            let again = quiet::attempt(|| self.core.submit(entry.at, &entry.submission()));
+            compare(entry, again.map_err(broken)?.entry.as_ref())?;
+        } else {
             self.folded_only += 1;
-            return catch_unwind(AssertUnwindSafe(|| self.core.fold(entry))).map_err(|_| broken());
+            quiet::attempt(|| self.core.fold(entry)).map_err(broken)?;
         }
-        let again = catch_unwind(AssertUnwindSafe(|| self.core.submit(entry.at, &entry.submission())));
-        match again.map_err(|_| broken())?.entry {
-            Some(again) if again == *entry => Ok(()),
-            _ => Err("deciding its command again does not give what was written".to_owned()),
-        }
+        self.is_torn = false;
+        Ok(())
     }
 
     fn fail(&mut self, position: u64, cause: &str) {
@@ -152,40 +213,36 @@ impl Check {
 
     fn end(&mut self) {
         let state = self.core.state();
-        if let Some(breach) = state.audit().first() {
-            self.cause = Some(format!("invariant {}: {}", breach.invariant, breach.found));
+        if state.position == 0 {
+            self.cause = Some("position 0: there is no founding entry".to_owned());
             return;
+        }
+        match quiet::attempt(|| state.audit()) {
+            Ok(breaches) => {
+                if let Some(breach) = breaches.first() {
+                    self.cause = Some(format!("invariant {}: {}", breach.invariant, breach.found));
+                    return;
+                }
+            }
+            Err(broken) => {
+                self.cause = Some(format!("the state cannot be audited: {broken}"));
+                return;
+            }
         }
         if let Some(asset) = sums(state).iter().find(|asset| asset.sum != "0") {
             self.cause = Some(format!("asset {} sums to {}", asset.code, asset.sum));
             return;
         }
-        let Some(checkpoint) = &self.checkpoint else { return };
-        let cause = match self.root_then {
-            Some(root) if root == checkpoint.root => return,
-            Some(_) => {
-                format!(
-                    "another history: the first {} entries are not those of the checkpoint",
-                    checkpoint.size
-                )
-            }
-            None => {
-                format!(
-                    "rolled back: the checkpoint has {} entries, the log {}",
-                    checkpoint.size,
-                    self.tree.size()
-                )
-            }
-        };
-        self.cause = Some(cause);
+        let mut promises = [&self.own, &self.kept].into_iter().flatten();
+        self.cause = promises.find_map(|promise| promise.broken(self.sound()));
     }
 
     fn report(self, not_yet_durable: u64) -> Report {
         let state = self.core.state();
         Report {
             sound: self.cause.is_none(),
-            entries: state.position,
-            position: state.position.checked_sub(1),
+            entries: self.sound(),
+            position: self.sound().checked_sub(1),
             state_hash: state.hash().to_string(),
             assets: sums(state),
             cause: self.cause,
@@ -193,6 +250,40 @@ impl Check {
             folded_only: self.folded_only,
             not_yet_durable,
         }
+    }
+}
+
+impl Promise {
+    /// How a log of so many entries breaks it.
+    fn broken(&self, entries: u64) -> Option<String> {
+        let Self { place, text: _, checkpoint, root_then } = self;
+        let Checkpoint { origin: _, size, root } = checkpoint.as_ref()?;
+        match root_then {
+            Some(then) if then == root => None,
+            // An empty tree has one root and is part of every log.
+            None if *size == 0 => None,
+            Some(_) => {
+                Some(format!("another history: the first {size} entries are not those that {place} signed"))
+            }
+            None => Some(format!("rolled back: {place} has {size} entries, the log {entries}")),
+        }
+    }
+}
+
+/// Whether an entry is what deciding its command gives.
+fn compare(entry: &Entry, again: Option<&Entry>) -> Result<(), String> {
+    let outcome = |refusal: Option<Refusal>| match refusal {
+        Some(refusal) => format!("refused ({})", refusal.code()),
+        None => "applied".to_owned(),
+    };
+    match again {
+        Some(again) if again == entry => Ok(()),
+        None => Err("deciding its command again writes no entry".to_owned()),
+        Some(again) if again.refusal != entry.refusal => {
+            let (written, decided) = (outcome(entry.refusal), outcome(again.refusal));
+            Err(format!("it says {written}; deciding its command again gives {decided}"))
+        }
+        Some(_) => Err("its events are not those that deciding its command again gives".to_owned()),
     }
 }
 
