@@ -28,11 +28,12 @@ def usage(prompt, completion_tokens, total=None, **details):
 
 
 FINISH = chunk({}, "stop")
+LONGER = "Four small words here, and some more so that fifty tokens are possible."  # no text has more tokens than bytes
 CASES = {
     "plain": (plain(usage(100, 20)), {"input_uncached": 100, "output_visible": 20}),
     "cached inside prompt": (plain(usage(1000, 10, cached=800)), {"input_uncached": 200, "cache_read": 800, "output_visible": 10}),
-    "reasoning inside completion": (plain(usage(50, 300, reasoning=250)), {"input_uncached": 50, "output_visible": 50, "output_reasoning": 250}),
-    "reasoning outside completion": (plain(usage(50, 50, total=350, reasoning=250)), {"input_uncached": 50, "output_visible": 50, "output_reasoning": 250}),
+    "reasoning inside completion": (plain(usage(50, 300, reasoning=250), LONGER), {"input_uncached": 50, "output_visible": 50, "output_reasoning": 250}),
+    "reasoning outside completion": (plain(usage(50, 50, total=350, reasoning=250), LONGER), {"input_uncached": 50, "output_visible": 50, "output_reasoning": 250}),
     "details that are null": (plain({**usage(100, 20), "prompt_tokens_details": None, "completion_tokens_details": None}), {"input_uncached": 100, "output_visible": 20}),
     "in a chunk of its own": (events([*SPOKEN, FINISH, chunk(usage=usage(9, 4))]), {"input_uncached": 9, "output_visible": 4}),
     "in the finish chunk": (events([*SPOKEN, chunk({}, "stop", usage=usage(9, 4))]), {"input_uncached": 9, "output_visible": 4}),

@@ -115,7 +115,8 @@ impl Flow {
             input_measure: measure(bill.input.basis),
             output_measure: measure(bill.output.basis),
             reported: stated.then_some(report.buckets),
-            dispute: bill.is_disputed(),
+            // A number that cannot be is as much at odds with what was delivered as one that is only wrong.
+            dispute: bill.is_disputed() || bill.is_provider_marked(),
             microjoules: weighing.microjoules.filter(|_| weighing.is_complete),
             finish: weighing.finish,
             stream: self.order.stream,

@@ -54,6 +54,10 @@ fn what_cannot_be_counted_is_the_report_within_its_bounds() {
         "ask unverified; head; say 3; finish stop; usage 9 300; done",
         "3 words done; settled stop 9+3 disputed; served",
     );
+    check(
+        "ask unverified; head; say 3; finish stop; usage -9 3; done",
+        "3 words done; settled stop 31+3 disputed; served",
+    );
     let play = Play::script("ask unverified; head; say 3; finish stop; usage 9000 3; done");
     let billed = play.settled().unwrap().delivery.usage.input_total().unwrap();
     assert!((50..=200).contains(&billed), "capped by the bytes of the request, not {billed}");
