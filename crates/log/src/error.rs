@@ -34,6 +34,8 @@ pub enum ErrorKind {
         bytes: u64,
         limit: u64,
     },
+    /// The file that says how far the log was durable is damaged.
+    MarkDamaged,
     /// Written by a newer release.
     Newer {
         format: u16,
@@ -121,6 +123,9 @@ impl Error {
             ErrorKind::Corrupt(_) => Some(
                 "nothing was changed; restore a backup, or give up everything from that position on with --cut-tail POSITION",
             ),
+            ErrorKind::MarkDamaged => Some(
+                "nothing was changed; without the file `durable` the log is taken as it is, so compare it with a checkpoint that was kept",
+            ),
             ErrorKind::StaleAppend { .. } => Some("drop what is in memory and rebuild from the log"),
             ErrorKind::Unsynced => Some("sync before the next append"),
             ErrorKind::TooLarge { .. } => Some("split it over several frames"),
@@ -168,6 +173,7 @@ impl fmt::Display for ErrorKind {
             Self::TooLarge { bytes, limit } => {
                 write!(formatter, "{bytes} bytes are more than a frame's {limit}")
             }
+            Self::MarkDamaged => formatter.write_str("the durable mark is damaged"),
             Self::Newer { format } => write!(formatter, "format {format} is newer than this release"),
             Self::NotFound => formatter.write_str("not found"),
             Self::AlreadyExists => formatter.write_str("it is there already"),

@@ -7,10 +7,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::block::{self, Block, Kind, STAMP_BYTES, Stamp, array};
 use crate::disk::{Access, BLOCK_BYTES, Disk, DiskFile};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Head;
 
 const NAME: &str = "durable";
@@ -47,25 +49,53 @@ pub(crate) fn withdraw(disk: &dyn Disk, directory: &Path) -> std::io::Result<()>
     if disk.exists(&path)? { disk.remove(&path) } else { Ok(()) }
 }
 
-/// The mark in a directory. One that is absent or unreadable promises nothing.
+/// How often a mark that is being replaced is looked at before it is called damaged.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// The mark in a directory. One that is absent promises nothing; one that is neither absent nor whole is damage, since a crash leaves
+/// either of them. A reader beside a writer may see half of a replacement, so it looks again.
 pub(crate) fn read(disk: &dyn Disk, directory: &Path) -> Result<Option<Head>> {
+    for _ in 1..LOOKS {
+        if let Seen::Mark(mark) = look(disk, directory)? {
+            return Ok(mark);
+        }
+        thread::sleep(PAUSE);
+    }
+    match look(disk, directory)? {
+        Seen::Mark(mark) => Ok(mark),
+        Seen::Damage => {
+            Err(Error::new(ErrorKind::MarkDamaged, format!("trust {}", directory.join(NAME).display())))
+        }
+    }
+}
+
+enum Seen {
+    Mark(Option<Head>),
+    Damage,
+}
+
+fn look(disk: &dyn Disk, directory: &Path) -> Result<Seen> {
     let path = directory.join(NAME);
     let context = |error| Error::io(format!("read {}", path.display()), error);
     if !disk.exists(&path).map_err(context)? {
-        return Ok(None);
+        return Ok(Seen::Mark(None));
     }
     let file = disk.open(&path, Access::Read).map_err(context)?;
-    if file.len().map_err(context)? < BLOCK_BYTES as u64 {
-        return Ok(None);
+    match file.len().map_err(context)? {
+        0 => return Ok(Seen::Mark(None)),
+        length if length != BLOCK_BYTES as u64 => return Ok(Seen::Damage),
+        _ => {}
     }
     let mut block = [0; BLOCK_BYTES];
     file.read_at(&mut block, 0).map_err(context)?;
     Ok(match block::inspect(&block, Kind::Mark) {
-        Block::Intact(stamp) => Some(Head {
+        Block::Intact(stamp) => Seen::Mark(Some(Head {
             number: stamp.number,
             position: u64::from_le_bytes(array(&block, STAMP_BYTES)),
             hash: array(&block, STAMP_BYTES + 8),
-        }),
-        Block::Zero | Block::Damaged => None,
+        })),
+        Block::Zero => Seen::Mark(None),
+        Block::Damaged => Seen::Damage,
     })
 }

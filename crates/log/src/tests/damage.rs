@@ -79,17 +79,6 @@ fn without_the_mark_a_flipped_bit_is_refused_all_the_same() {
 }
 
 #[test]
-fn a_damaged_mark_costs_nothing() {
-    let disk = SimDisk::new(1);
-    drop(filled(&disk, 4));
-    for byte in 0..4096 {
-        disk.tamper(&mark(), |bytes| bytes[byte] ^= 1 << (byte % 8)).unwrap();
-        assert_eq!(reader(&disk).unwrap().filter(|frame| is_ours(frame.as_ref().unwrap())).count(), 4);
-        assert_eq!(open(&disk).unwrap().1.head.number, 4, "byte {byte}");
-    }
-}
-
-#[test]
 fn a_segment_of_another_length_is_refused() {
     let disk = SimDisk::new(1);
     drop(filled(&disk, FRAMES));
@@ -138,6 +127,27 @@ fn a_missing_block_of_a_durable_frame_is_refused() {
             }
         }
     }
+}
+
+#[test]
+fn a_damaged_mark_is_refused_by_name_and_an_empty_one_promises_nothing() {
+    let disk = SimDisk::new(1);
+    drop(filled(&disk, FRAMES));
+    let whole = disk.content(&mark()).unwrap();
+    let flipped = |byte: usize| {
+        let mut bytes = whole.clone();
+        bytes[byte] ^= 1;
+        bytes
+    };
+    for damaged in [flipped(0), flipped(40), flipped(4095), whole[..100].to_vec()] {
+        disk.tamper(&mark(), |bytes| *bytes = damaged).unwrap();
+        let error = open(&disk).map(|_| ()).unwrap_err();
+        assert!(error.kind == ErrorKind::MarkDamaged && error.to_string().contains("durable"), "{error}");
+        let outside = reader(&disk).and_then(|mut reader| reader.next_frame().map(|_| ())).unwrap_err();
+        assert_eq!(outside.kind, ErrorKind::MarkDamaged);
+    }
+    disk.tamper(&mark(), |bytes| *bytes = vec![0; 4096]).unwrap();
+    drop(open(&disk).unwrap());
 }
 
 #[test]
