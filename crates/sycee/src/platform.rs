@@ -7,7 +7,7 @@ use std::time::Duration;
 use sycee_gateway::{Connection, Gateway, Listener};
 use sycee_node::{Handle, Node};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -21,6 +21,8 @@ pub(crate) struct Platform {
     gateway: Gateway,
     closing: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
+    stop: StopSignal,
+    hangup: Signal,
 }
 
 /// A port of this machine, taken before anything is written, so that a used one is told at once.
@@ -38,6 +40,9 @@ impl Platform {
         gateway: sycee_gateway::Options,
         mut api: sycee_api::Options,
     ) -> Result<Self> {
+        // Before anyone is told that it is ready: whoever stops it at once is heard too.
+        let stop = StopSignal::listen()?;
+        let hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
         let gateway = Gateway::start(node.handle(), gateway).await?;
         let metrics = gateway.clone();
         api.metrics.push(Arc::new(move || metrics.metrics_text()));
@@ -47,7 +52,7 @@ impl Platform {
         let server = axum::serve(Listener::new(listener), service).with_graceful_shutdown(is_true(closed));
         #[expect(clippy::disallowed_methods, reason = "the platform waits for it when it stops")]
         let server = tokio::spawn(server.into_future());
-        Ok(Self { node, gateway, closing, server })
+        Ok(Self { node, gateway, closing, server, stop, hangup })
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -56,23 +61,20 @@ impl Platform {
 
     /// Runs until it is told to stop or the node has stopped by itself, then stops in order: requests end and are settled,
     /// connections close, the log is signed and closed.
-    pub(crate) async fn run(self, mut reload: impl FnMut(&Gateway)) -> Result<()> {
-        let mut hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
+    pub(crate) async fn run(mut self, mut reload: impl FnMut(&Gateway)) -> Result<()> {
         let mut durable = self.handle().durable();
-        let stop = stop_signal();
-        tokio::pin!(stop);
         loop {
             tokio::select! {
-                () = &mut stop => break,
-                _ = hangup.recv() => reload(&self.gateway),
+                () = self.stop.told() => break,
+                _ = self.hangup.recv() => reload(&self.gateway),
                 changed = durable.changed() => if changed.is_err() { break },
             }
         }
-        self.stop().await
+        self.close().await
     }
 
-    async fn stop(self) -> Result<()> {
-        let Self { node, gateway, closing, server } = self;
+    async fn close(self) -> Result<()> {
+        let Self { node, gateway, closing, server, stop: _, hangup: _ } = self;
         let settled = gateway.stop().await;
         closing.send_replace(true);
         let mut server = server;
@@ -94,17 +96,26 @@ async fn is_true(mut condition: watch::Receiver<bool>) {
     drop(condition.wait_for(|it| *it).await);
 }
 
-/// The first SIGTERM or SIGINT.
-pub(crate) async fn stop_signal() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
-            Err(_) => std::future::pending().await,
+/// SIGTERM and SIGINT, heard from when this is made.
+#[derive(Debug)]
+pub(crate) struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    pub(crate) fn listen() -> Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Resolves when either has come.
+    pub(crate) async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }
 

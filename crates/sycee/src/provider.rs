@@ -1,6 +1,6 @@
 //! `sycee provider`: one simulated provider on its own.
 use crate::cli;
-use crate::platform::{stop_signal, tokio_runtime};
+use crate::platform::{StopSignal, tokio_runtime};
 use anyhow::Result;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,9 +12,10 @@ pub(crate) fn run(arguments: &cli::Provider) -> Result<ExitCode> {
     tokio_runtime()?.block_on(async {
         let config =
             ProviderConfig { listen: arguments.listen, seed: arguments.seed, ..ProviderConfig::default() };
+        let mut stop = StopSignal::listen()?;
         let provider = Provider::bind(config).await?;
         say!("ready {}", provider.base_url());
-        stop_signal().await;
+        stop.told().await;
         provider.stop(GRACE).await;
         Ok(ExitCode::SUCCESS)
     })
