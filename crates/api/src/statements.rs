@@ -10,7 +10,7 @@ use crate::state::Api;
 use crate::time;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sycee_core::State as Core;
@@ -21,8 +21,8 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Lines read from the log at a time.
 const CHUNK: usize = 500;
-/// Lines of one CSV.
-const CSV_LINES_MAX: usize = 1_000_000;
+/// Movements of one file; a longer period is refused, since a file that ends early would not add up.
+pub(crate) const FILE_LINES_MAX: usize = if cfg!(test) { 300 } else { 200_000 };
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Statement {
@@ -75,7 +75,8 @@ pub(crate) struct StatementQuery {
 /// The movements of an account, oldest first.
 #[utoipa::path(get, path = "/accounts/{id}/statement", operation_id = "statements_get", tag = "accounts",
     params(("id" = String, Path), StatementQuery),
-    responses((status = 200, content((Statement = "application/json"), (String = "text/csv"))), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, content((Statement = "application/json"), (String = "text/csv"))), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 422, body = ErrorBody, description = "too long for one file")))]
 pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller,
@@ -89,16 +90,26 @@ pub(crate) async fn get(
     };
     let work = move |api: &Api| -> Result<Response, Problem> {
         let page = PageQuery { cursor: query.cursor, limit: query.limit };
-        let limit = if csv { CSV_LINES_MAX } else { page.limit() };
+        let limit = if csv { FILE_LINES_MAX } else { page.limit() };
         let span = Span {
             from: moment(query.from.as_deref(), Time(0))?,
             to: moment(query.to.as_deref(), Time(u64::MAX))?,
         };
         let start = usize::try_from(page.number()?.unwrap_or(0)).unwrap_or(usize::MAX);
         let statement = read(api, &caller, &id, span, start, limit)?;
-        if csv { Ok(as_csv(&id, &statement)) } else { Ok(Json(statement).into_response()) }
+        match (csv, &statement.next) {
+            (false, _) => Ok(Json(statement).into_response()),
+            (true, None) => Ok(as_csv(&id, &statement)),
+            (true, Some(_)) => Err(too_long()),
+        }
     };
     api.read(work).await
+}
+
+fn too_long() -> Problem {
+    let message = format!("a file has at most {FILE_LINES_MAX} movements");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "api.period_too_long", message)
+        .hint("choose a shorter period by `from` and `to`")
 }
 
 #[derive(Clone, Copy)]

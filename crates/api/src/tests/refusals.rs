@@ -189,6 +189,19 @@ async fn other_paths_are_the_console_or_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_node_nothing_is_written_and_everything_can_be_read() {
+    let mut world = World::new().await;
+    let path = format!("/accounts/{}", world.ada.account);
+    let before = world.ok(get(&path).by(&world.ada)).await;
+    world.stop_node();
+    let deposit = json!({"amount": "1", "reason": "test"});
+    let refused = world.send(post(&format!("{path}/deposits"), deposit).by(&world.operator)).await;
+    assert_eq!((refused.status.as_u16(), &refused.json["error"]["code"]), (503, &json!("node.stopped")));
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(world.ok(get(&path).by(&world.ada)).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_and_log_say_how_far_it_is() {
     let world = World::new().await;
     let health = world.ok(get("/health")).await;

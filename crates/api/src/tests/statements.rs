@@ -126,6 +126,22 @@ async fn the_file_says_what_the_pages_say() {
     assert_eq!(sum, units(&whole["closing"]) - units(&whole["opening"]), "the file's total is the page's");
 }
 
+/// A file that ends early would not add up, so there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_whole_or_refused() {
+    let world = World::new().await;
+    let path = format!("/accounts/{}/statement?format=csv", world.ada.account);
+    for _ in 0..(crate::statements::FILE_LINES_MAX - 1) / 3 {
+        world.buy(&world.ada, 1_000, 1).await;
+    }
+    let answer = world.send(get(&path).by(&world.ada)).await;
+    assert_eq!(rows(&answer.text).len(), crate::statements::FILE_LINES_MAX - 1);
+    world.buy(&world.ada, 1_000, 1).await;
+    assert_eq!(world.no(422, get(&path).by(&world.ada)).await["code"], "api.period_too_long");
+    let since = statement(&world, "?limit=1").await["items"][0]["at"].as_str().unwrap().to_owned();
+    assert_eq!(world.send(get(&format!("{path}&to={since}")).by(&world.ada)).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn words_of_others_are_no_formulas() {
     let world = World::new().await;

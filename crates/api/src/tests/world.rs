@@ -56,7 +56,7 @@ pub(super) struct World {
     pub(super) document: Value,
     pub(super) handle: Handle,
     server: JoinHandle<()>,
-    _node: Node,
+    node: Option<Node>,
     _scratch: Scratch,
 }
 
@@ -143,7 +143,7 @@ impl World {
             document,
             handle,
             server,
-            _node: node,
+            node: Some(node),
             _scratch: scratch,
         };
         world.settle_in().await;
@@ -330,6 +330,11 @@ impl World {
         let catalog = &views.state.catalog;
         let at_site = |site_id| catalog.sites().get(site_id).is_some_and(|it| it.name == site);
         catalog.offers().iter().find(|(_, offer)| at_site(&offer.site)).map(|(id, _)| *id).unwrap()
+    }
+
+    /// Stops the node under the API.
+    pub(super) fn stop_node(&mut self) {
+        self.node.take().unwrap().stop().unwrap();
     }
 
     /// What the gateway would send.
