@@ -43,17 +43,13 @@ impl Signer {
         Ok(Self { notes, origin, disk, directory: directory.to_owned() })
     }
 
-    /// The checkpoint beside the log. One that is absent or damaged promises nothing, as somebody who wants the log shorter
-    /// could have removed it as well; that is what copies elsewhere are for.
+    /// The checkpoint beside the log. One that is absent promises nothing; one that this key has not signed is damage, as no
+    /// crash leaves it so.
     pub(crate) fn latest(&self) -> Result<Option<Signed>> {
         let Some(text) = load(&*self.disk, &self.directory)? else { return Ok(None) };
-        match Checkpoint::open(&text, &self.notes.verifier()) {
-            Ok(Checkpoint { origin: _, size, root }) => Ok(Some(Signed { size, root, text })),
-            Err(error) => {
-                tracing::warn!("passed over the checkpoint beside the log: {error}");
-                Ok(None)
-            }
-        }
+        let Checkpoint { origin: _, size, root } = Checkpoint::open(&text, &self.notes.verifier())
+            .map_err(|error| Error::because(ErrorKind::Checkpoint, trust(&self.directory), error))?;
+        Ok(Some(Signed { size, root, text }))
     }
 
     /// Signs the tree as it is and keeps the checkpoint beside the log.
@@ -68,16 +64,17 @@ impl Signer {
     }
 }
 
-/// The text of the checkpoint beside a log, if there is one that is text.
+/// The text of the checkpoint beside a log, if there is one. What is no text is none that anybody has signed.
 pub(crate) fn load(disk: &dyn Disk, directory: &Path) -> Result<Option<String>> {
     match checkpoint::load(disk, directory) {
         Ok(text) => Ok(text),
-        Err(error) if error.kind == sycee_log::ErrorKind::Invalid => {
-            tracing::warn!("passed over the checkpoint beside the log: {error}");
-            Ok(None)
-        }
+        Err(error) if error.kind == sycee_log::ErrorKind::Invalid => Ok(Some(String::new())),
         Err(error) => Err(error.into()),
     }
+}
+
+fn trust(directory: &Path) -> String {
+    format!("trust {}", directory.join(FILE).display())
 }
 
 /// A checkpoint that somebody kept, if the log's key signed it.

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Unsound,
     /// The log has less than its own checkpoint says.
     RolledBack,
+    /// The checkpoint beside the log is not one that the log's key signed.
+    Checkpoint,
     /// The clock jumped ahead when the node last ran, and nobody has accepted it.
     ClockJumped,
     /// The signing key is missing, not private, or not the log's.
@@ -65,6 +67,9 @@ impl Error {
             ErrorKind::Unsound => "run `sycee verify` on the directory; restore a backup",
             ErrorKind::RolledBack => {
                 "restore a backup, or give up what is missing with --cut-tail and the position where it ends"
+            }
+            ErrorKind::Checkpoint => {
+                "verify the log against a checkpoint that was kept; if it is sound, remove the file `checkpoint`"
             }
             ErrorKind::Key => "restore signing.key from where you keep it, with mode 0600",
             ErrorKind::Log | ErrorKind::Io | ErrorKind::NotFound | ErrorKind::Invalid => return None,

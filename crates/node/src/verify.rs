@@ -51,8 +51,14 @@ pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, checkpoint: Option<&str>) 
     // Before the log is opened: what was signed by then is durable by then, also in a running one.
     let own = checkpoint::load(&**disk, directory)?;
     let mut check = Check::new(own, checkpoint.map(str::to_owned));
-    let mut reader = Reader::open(Arc::clone(disk), directory)?;
     let mut not_yet_durable = 0;
+    let mut reader = match Reader::open(Arc::clone(disk), directory) {
+        Ok(reader) => reader,
+        Err(error) => {
+            check.cause = Some(finding(error)?);
+            return Ok(check.report(not_yet_durable));
+        }
+    };
     while check.cause.is_none() {
         match next(&mut reader)? {
             Next::Frame(frame) => check.frame(&frame),
@@ -80,10 +86,15 @@ fn next(reader: &mut Reader) -> Result<Next> {
     match reader.next_frame() {
         Ok(Some(frame)) => Ok(Next::Frame(Box::new(frame))),
         Ok(None) => Ok(Next::End),
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt(_) | ErrorKind::Newer { .. }) => {
-            Ok(Next::Damage(error.to_string()))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => finding(error).map(Next::Damage),
+    }
+}
+
+/// What an error says about the log, unless it says that the log cannot be read.
+fn finding(error: sycee_log::Error) -> Result<String> {
+    match error.kind {
+        ErrorKind::NotFound | ErrorKind::Io | ErrorKind::ReadOnly | ErrorKind::NoSpace => Err(error.into()),
+        _ => Ok(error.to_string()),
     }
 }
 
@@ -151,9 +162,9 @@ impl Check {
         for promise in [&mut self.own, &mut self.kept].into_iter().flatten() {
             promise.checkpoint = checkpoint::open_kept(&promise.text, charter);
         }
-        // The one beside the log promises nothing if it is damaged; one that was handed in was meant.
-        if self.kept.as_ref().is_some_and(|kept| kept.checkpoint.is_none()) {
-            self.cause = Some("the checkpoint is not one that this log's key signed".to_owned());
+        let mut promises = [&self.own, &self.kept].into_iter().flatten();
+        if let Some(Promise { place, .. }) = promises.find(|promise| promise.checkpoint.is_none()) {
+            self.cause = Some(format!("{place} is not one that this log's key signed"));
         }
     }
 

@@ -277,7 +277,8 @@ const EFFECTS: [Effect; 5] = [
 ];
 
 const WHOLE: std::ops::Range<u64> = 0..2;
-const DRAWN: std::ops::Range<u64> = 1_000..1_500;
+/// A long run draws more of them.
+const DRAWN: u64 = 500;
 
 #[test]
 fn nothing_told_is_ever_lost_at_any_sync() {
@@ -301,7 +302,8 @@ fn nothing_told_is_ever_lost_at_any_sync() {
 #[test]
 fn nothing_told_is_ever_lost_at_drawn_operations() {
     let mut runs = 0;
-    for seed in DRAWN {
+    let seeds = 1_000..1_000 + DRAWN * u64::from(super::times());
+    for seed in seeds.clone() {
         let mut dice = Dice::new(seed);
         let (syncs, operations) = measure(seed);
         let mut plan = || {
@@ -320,6 +322,6 @@ fn nothing_told_is_ever_lost_at_drawn_operations() {
         run(seed, plans).unwrap();
         runs += 1;
     }
-    println!("{runs} runs of two blows each, seeds {DRAWN:?}");
-    assert_eq!(runs, 500);
+    println!("{runs} runs of two blows each, seeds {seeds:?}");
+    assert!(runs >= 500, "{runs} runs");
 }

@@ -185,18 +185,33 @@ fn another_history_of_the_same_log_is_refused() {
 }
 
 #[test]
-fn a_damaged_checkpoint_or_mark_costs_nothing() {
+fn a_damaged_checkpoint_is_refused_by_name_and_an_absent_one_costs_nothing() {
     let disk = SimDisk::new(1);
     let (clock, _, _) = filled(&disk, 1, STEPS);
-    for name in [checkpoint::FILE, "durable"] {
-        let path = directory().join(name);
-        for byte in [0, 20, 40, 90] {
-            disk.tamper(&path, |bytes| bytes[byte] ^= 0x81).unwrap();
-            assert!(verify(&shared(&disk), &directory(), None).unwrap().sound);
-            let rig = Rig::open(options(&disk, &clock)).unwrap();
-            drop(rig);
-        }
+    let path = directory().join(checkpoint::FILE);
+    let length = disk.content(&path).unwrap().len();
+    for byte in (0..length).step_by(3) {
+        disk.tamper(&path, |bytes| bytes[byte] ^= 0x81).unwrap();
+        let report = verify(&shared(&disk), &directory(), None).unwrap();
+        let cause = report.cause.unwrap();
+        assert_eq!(cause, "the checkpoint beside the log is not one that this log's key signed");
+        let error = refused(&disk, &clock);
+        assert_eq!(error.kind, ErrorKind::Checkpoint, "byte {byte}: {error}");
+        assert!(error.to_string().contains("failed to trust /data/log/checkpoint"), "{error}");
+        assert!(error.hint().unwrap().contains("remove the file `checkpoint`"));
+        disk.tamper(&path, |bytes| bytes[byte] ^= 0x81).unwrap();
     }
+    disk.remove(&path).unwrap();
+    assert!(verify(&shared(&disk), &directory(), None).unwrap().sound);
+    drop(Rig::open(options(&disk, &clock)).unwrap());
+}
+
+#[test]
+fn a_damaged_mark_is_a_finding_too() {
+    let disk = SimDisk::new(1);
+    let (clock, _, _) = filled(&disk, 1, STEPS);
+    disk.tamper(&directory().join("durable"), |bytes| bytes[40] ^= 1).unwrap();
+    check_refused(&disk, &clock, "durable");
 }
 
 #[test]

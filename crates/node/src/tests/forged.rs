@@ -374,41 +374,39 @@ fn apply(change: &Change, bytes: &mut Vec<u8>) {
     }
 }
 
-thread_local! {
-    static HONEST: Honest = honest();
+#[test]
+fn no_bytes_make_it_panic() {
+    let honest = honest();
+    let input = (any::<Index>(), prop::collection::vec(change(), 1..4), any::<bool>());
+    super::seeded(1, 384)
+        .run(&input, |(index, changes, other_rules)| {
+            check_changed(&honest, index, &changes, if other_rules { RULES + 1 } else { RULES })
+        })
+        .unwrap();
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(384) })]
-
-    #[test]
-    fn no_bytes_make_it_panic(index: Index, changes in prop::collection::vec(change(), 1..4), other_rules: bool) {
-        HONEST.with(|honest| {
-            let mut records: Vec<_> =
-                honest.entries.iter().map(|entry| (entry.clone(), bytes_of(entry))).collect();
-            let index = index.index(records.len());
-            for change in &changes {
-                if !records[index].1.is_empty() {
-                    apply(change, &mut records[index].1);
-                }
-            }
-            // If it is still an entry its record says so, or it would never be looked at.
-            if let Ok(entry) = Entry::decode_exact(&records[index].1) {
-                records[index].0 = entry;
-            }
-            let rules = if other_rules { RULES + 1 } else { RULES };
-            let same = records[index].1 == bytes_of(&honest.entries[index]);
-            let disk = written(honest, &records, rules);
-            let report = verify(&shared(&disk), &directory(), Some(&honest.signed)).unwrap();
-            prop_assert!(!report.sound, "the salts differ, so the checkpoint does not fit: {report:?}");
-            prop_assert_ne!(&report.root, &honest.root);
-            let alone = verify(&shared(&disk), &directory(), None).unwrap();
-            prop_assert!(!same || alone.sound, "{alone:?}");
-            // A node either starts or says why not.
-            if let Err(error) = Rig::open(options(&disk, &honest.clock)) {
-                prop_assert!(error.kind == ErrorKind::Unsound || error.kind == ErrorKind::Key, "{error}");
-            }
-            Ok(())
-        })?;
+fn check_changed(honest: &Honest, index: Index, changes: &[Change], rules: u16) -> Result<(), TestCaseError> {
+    let mut records: Vec<_> = honest.entries.iter().map(|entry| (entry.clone(), bytes_of(entry))).collect();
+    let index = index.index(records.len());
+    for change in changes {
+        if !records[index].1.is_empty() {
+            apply(change, &mut records[index].1);
+        }
     }
+    // If it is still an entry its record says so, or it would never be looked at.
+    if let Ok(entry) = Entry::decode_exact(&records[index].1) {
+        records[index].0 = entry;
+    }
+    let same = records[index].1 == bytes_of(&honest.entries[index]);
+    let disk = written(honest, &records, rules);
+    let report = verify(&shared(&disk), &directory(), Some(&honest.signed)).unwrap();
+    prop_assert!(!report.sound, "the salts differ, so the checkpoint does not fit: {report:?}");
+    prop_assert_ne!(&report.root, &honest.root);
+    let alone = verify(&shared(&disk), &directory(), None).unwrap();
+    prop_assert!(!same || alone.sound, "{alone:?}");
+    // A node either starts or says why not.
+    if let Err(error) = Rig::open(options(&disk, &honest.clock)) {
+        prop_assert!(matches!(error.kind, ErrorKind::Unsound | ErrorKind::Key), "{error}");
+    }
+    Ok(())
 }

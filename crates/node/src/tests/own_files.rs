@@ -1,11 +1,11 @@
 //! The node's own files beside the log: its key, the note of a clock jump, the record of cuts. What is said of them stays true
 //! after a power cut, and with any one of their syncs ignored these runs notice a loss.
 use super::market::START;
-use super::rig::{Rig, directory, filled, init, options};
+use super::rig::{Rig, SEGMENT_BYTES, directory, filled, init, options, shared};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::open::Options;
-use crate::{cut, halt};
+use crate::{backup, cut, halt};
 use std::path::PathBuf;
 use std::time::Duration;
 use sycee_log::disk::{Effect, Plan, When};
@@ -102,10 +102,32 @@ fn cut_off(seed: u64, ignored: Option<SyncPoint>) -> Result<(), String> {
     if gone.is_empty() { Ok(()) } else { Err(format!("recorded and gone: {gone:?}")) }
 }
 
+/// A backup that was finished is there, with the record of what its log had lost.
+fn backed_up(seed: u64, ignored: Option<SyncPoint>) -> Result<(), String> {
+    let disk = SimDisk::new(seed);
+    let (clock, _, _) = filled(&disk, seed, 24);
+    let (_, position) = damaged(&disk, &clock);
+    drop(Rig::open(Options { cut_tail: Some(position), ..options(&disk, &clock) }).unwrap());
+    ignoring(&disk, ignored);
+    let (disk_again, copy) = (shared(&disk), PathBuf::from("/data/copy"));
+    let report = backup(&disk_again, &directory(), &copy, SEGMENT_BYTES).unwrap();
+    assert!(report.sound && report.entries == position, "{report:?}");
+    power_cut(&disk);
+    let record =
+        whole::read(&disk, &copy.join(cut::RECORD)).map_err(|error| format!("the record: {error}"))?;
+    if record != whole::read(&disk, &directory().join(cut::RECORD)).unwrap() {
+        return Err("the record is another".to_owned());
+    }
+    let copied = Options { directory: copy, ..options(&disk, &clock) };
+    let rig = opens(copied, "the backup")?;
+    let found = rig.stages.shared.views.read().unwrap().state.position;
+    if found == position { Ok(()) } else { Err(format!("{found} of {position} entries")) }
+}
+
 fn suite(ignored: Option<SyncPoint>) -> Result<usize, String> {
     let mut runs = 0;
     for seed in SEEDS {
-        for run in [founded, jumped, cut_off] {
+        for run in [founded, jumped, cut_off, backed_up] {
             run(seed, ignored).map_err(|what| format!("seed {seed}: {what}"))?;
             runs += 1;
         }
@@ -117,7 +139,7 @@ fn suite(ignored: Option<SyncPoint>) -> Result<usize, String> {
 fn what_is_said_of_them_survives_a_power_cut() {
     let runs = suite(None).unwrap();
     println!("{runs} runs, seeds {SEEDS:?}");
-    assert_eq!(runs, 72);
+    assert_eq!(runs, 96);
 }
 
 #[test]
@@ -183,8 +205,7 @@ fn founding_what_cannot_be_founded_leaves_nothing() {
     let disk = SimDisk::new(1);
     let (clock, _) = Clock::manual(START);
     let bad = crate::Founding { assets: Vec::new(), ..super::rig::founding() };
-    let shared = super::rig::shared(&disk);
-    let error = crate::init(&shared, &directory(), &clock, bad).unwrap_err();
+    let error = crate::init(&shared(&disk), &directory(), &clock, bad).unwrap_err();
     assert_eq!(error.to_string(), "failed to found the log (genesis.bad_assets)");
     assert!(!disk.exists(&directory()).unwrap());
 }
@@ -202,4 +223,33 @@ fn a_restart_over_a_jump_names_the_way_out() {
     let error = refused(options(&disk, &clock));
     assert_eq!(error.to_string(), format!("failed to start, since when it last ran {said}"));
     assert!(error.hint().unwrap().contains("--accept-clock"));
+}
+
+#[test]
+fn a_checkpoint_is_signed_every_second_in_which_something_was_written() {
+    let disk = SimDisk::new(1);
+    let (clock, hands, operator) = filled(&disk, 1, 8);
+    let mut rig = Rig::open(options(&disk, &clock)).unwrap();
+    let size = |rig: &Rig| rig.stages.shared.checkpoint.read().unwrap().size;
+    let before = size(&rig);
+    let write = |rig: &mut Rig| {
+        let command = super::market::deposit(super::market::CONSUMER, 1);
+        rig.submit(vec![super::market::by(operator, command)]).unwrap();
+        rig.stages.commit.upkeep().unwrap();
+    };
+    hands.pass(Duration::from_millis(900));
+    write(&mut rig);
+    assert_eq!(size(&rig), before);
+    hands.pass(Duration::from_millis(100));
+    write(&mut rig);
+    assert_eq!(size(&rig), before + 2);
+    let text = crate::checkpoint::load(&disk, &directory()).unwrap().unwrap();
+    assert_eq!(text.lines().nth(1), Some((before + 2).to_string().as_str()));
+    hands.pass(Duration::from_secs(10));
+    rig.stages.commit.upkeep().unwrap();
+    assert_eq!(
+        crate::checkpoint::load(&disk, &directory()).unwrap(),
+        Some(text),
+        "nothing new, nothing signed"
+    );
 }
