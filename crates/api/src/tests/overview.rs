@@ -120,10 +120,17 @@ impl Stream {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_follows_sees_the_first_at_once_and_then_what_is_written() {
     let world = World::new().await;
+    let mut waited = Vec::new();
+    for _ in 0..3 {
+        let mut stream = Stream::open(&world, &world.operator).await;
+        let started = Instant::now();
+        stream.next().await.unwrap();
+        waited.push(started.elapsed());
+    }
+    let least = waited.into_iter().min().unwrap();
+    assert!(least < Duration::from_millis(700), "the first does not wait for a beat");
     let mut stream = Stream::open(&world, &world.operator).await;
-    let started = Instant::now();
     let (id, first) = stream.next().await.unwrap();
-    assert!(started.elapsed() < Duration::from_millis(900), "the first does not wait for a beat");
     assert_eq!(first["position"], id);
     let schema = json!({"$ref": "#/components/schemas/Overview"});
     assert_eq!(super::schema::misfits(&world.document, &schema, &first), [""; 0]);
