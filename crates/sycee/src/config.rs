@@ -60,6 +60,7 @@ struct Site {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "people write these names, and the unit belongs to them")]
 struct FileTimeouts {
     connect_seconds: Option<u64>,
     first_token_seconds: Option<u64>,

@@ -12,6 +12,7 @@ use sycee_core::ids::KeyId;
 use sycee_log::{Disk, RealDisk};
 use sycee_node::{Clock, Founding, Handle};
 use sycee_sim::clients::{Consumer, Population, PopulationConfig};
+use sycee_sim::provider::Provider;
 
 mod keys;
 mod people;
@@ -72,7 +73,7 @@ async fn demo(arguments: &cli::Demo) -> Result<ExitCode> {
             provider: keys.of(people::PROVIDER)?,
             auditor: keys.of(people::AUDITOR)?,
         },
-        sites: supply.sites.iter().map(|site| site.base_url()).collect(),
+        sites: supply.sites.iter().map(Provider::base_url).collect(),
     };
     if let Some(path) = &arguments.ready_file {
         ready.write(path)?;
