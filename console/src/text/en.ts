@@ -98,7 +98,7 @@ export const en = {
     "Input and output tokens of settled requests, counted by Sycee itself, over all sites.",
   "explain.tokens.since": "An average over the last ten seconds, to {at}; the line shows the last sixty.",
   "explain.money.made": "The totals of the receipts that settled, before they are split among the parties.",
-  "explain.money.since": "An average over the last minute, to {at}.",
+  "explain.money.since": "An average over the last ten seconds, to {at}.",
   "explain.proof.receipts": "Every request has a receipt in the log. The newest is {receipt}.",
   "explain.holds.made":
     "Requests that are running now. For each, its highest possible price is set aside on the consumer's account.",

@@ -98,7 +98,7 @@ export const zh: Record<keyof typeof en, string> = {
   "explain.tokens.made": "所有站点已结算请求的输入与输出词元，由 Sycee 自行计数。",
   "explain.tokens.since": "截至 {at} 的最近十秒平均；曲线为最近六十秒。",
   "explain.money.made": "已结算收据的总额，尚未在各方之间分配。",
-  "explain.money.since": "截至 {at} 的最近一分钟平均。",
+  "explain.money.since": "截至 {at} 的最近十秒平均。",
   "explain.proof.receipts": "每个请求在日志中都有收据。最新一张是 {receipt}。",
   "explain.holds.made": "正在进行的请求。每个请求按可能的最高价格在消费方账户上冻结。",
   "explain.holds.since": "此刻，{at}。请求结算或释放后，冻结即结束。",

@@ -200,7 +200,7 @@ impl From<Unavailable> for Problem {
         };
         Self::unavailable(code, unavailable.to_string())
             .retry_after(seconds)
-            .hint("nothing has happened; send it again with the same Idempotency-Key")
+            .hint("send it again with the same Idempotency-Key: it then happens once, whether it had been decided or not")
     }
 }
 

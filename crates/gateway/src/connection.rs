@@ -20,7 +20,10 @@ use crate::transcript::Transcript;
 /// What a connection has taken from a transcript. Handed to requests as connect info:
 /// `router.into_make_service_with_connect_info::<Connection>()`.
 #[derive(Clone, Debug, Default)]
-pub struct Connection(Arc<Mutex<Option<Taken>>>);
+pub struct Connection {
+    taken: Arc<Mutex<Option<Taken>>>,
+    peer: Option<SocketAddr>,
+}
 
 #[derive(Debug)]
 struct Taken {
@@ -29,15 +32,20 @@ struct Taken {
 }
 
 impl Connection {
+    /// Who is at the other end; unknown without a [`Listener`].
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
     /// The connection has taken so many frames into its buffer.
     pub(crate) fn took(&self, transcript: &Arc<Transcript>, frames: u64) {
-        let mut taken = self.0.lock().expect("nothing panics while it holds this");
+        let mut taken = self.taken.lock().expect("nothing panics while it holds this");
         *taken = Some(Taken { transcript: Arc::clone(transcript), frames });
     }
 
     /// The buffer is empty.
     fn flushed(&self) {
-        if let Some(taken) = self.0.lock().expect("nothing panics while it holds this").take() {
+        if let Some(taken) = self.taken.lock().expect("nothing panics while it holds this").take() {
             taken.transcript.delivered(taken.frames);
         }
     }
@@ -90,7 +98,7 @@ pub struct Socket {
 
 impl Connected<IncomingStream<'_, Listener>> for Connection {
     fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        stream.io().connection.clone()
+        Self { peer: Some(*stream.remote_addr()), ..stream.io().connection.clone() }
     }
 }
 

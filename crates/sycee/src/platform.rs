@@ -1,6 +1,9 @@
 //! The platform: a node, a gateway, the API and the console, on one port.
 use anyhow::{Context as _, Result};
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +50,7 @@ impl Platform {
         let metrics = gateway.clone();
         api.metrics.push(Arc::new(move || metrics.metrics_text()));
         let app: Router = sycee_gateway::router(gateway.clone()).merge(sycee_api::router(node.handle(), api));
+        let app = app.layer(from_fn(tell_address));
         let (closing, closed) = watch::channel(false);
         let service = app.into_make_service_with_connect_info::<Connection>();
         let server = axum::serve(Listener::new(listener), service).with_graceful_shutdown(is_true(closed));
@@ -89,6 +93,15 @@ impl Platform {
         tokio::task::spawn_blocking(move || node.stop()).await.context("failed to stop the node")??;
         Ok(())
     }
+}
+
+/// The gateway's listener knows its connections by more than their address; the API wants that.
+async fn tell_address(mut request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<ConnectInfo<Connection>>();
+    if let Some(peer) = connection.and_then(|ConnectInfo(connection)| connection.peer()) {
+        request.extensions_mut().insert(ConnectInfo(peer));
+    }
+    next.run(request).await
 }
 
 async fn is_true(mut condition: watch::Receiver<bool>) {
