@@ -2,7 +2,7 @@
 // so that signing in or out can forget them all at once.
 import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, Failure, taken } from "./client";
-import type { Health } from "./types";
+import type { Health, Statement } from "./types";
 
 export const PAGE_LENGTH = 50;
 const UNCOVERED_MS = 1_000;
@@ -97,8 +97,8 @@ export interface Period {
 export function useStatement(id: string, { from, to }: Period) {
   return useInfiniteQuery({
     queryKey: ["statement", id, from, to],
-    queryFn: ({ pageParam }) =>
-      taken(
+    queryFn: async ({ pageParam }) => {
+      const page = await taken(
         api.GET("/accounts/{id}/statement", {
           params: {
             path: { id },
@@ -110,7 +110,10 @@ export function useStatement(id: string, { from, to }: Period) {
             },
           },
         }),
-      ),
+      );
+      // The document also offers the whole as CSV, as text; that is asked for by another link.
+      return page as Statement;
+    },
     initialPageParam: "",
     getNextPageParam: (last) => last.next,
     placeholderData: keepPreviousData,

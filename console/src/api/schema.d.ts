@@ -486,7 +486,83 @@ export interface components {
             providers: components["schemas"]["Provider"][];
             sites: components["schemas"]["Site"][];
         };
-        /** @description A whole catalogue. What a log offers and this does not name is suspended; members are never suspended by leaving them out. */
+        /**
+         * @description A whole catalogue. What a log offers and this does not name is suspended; members are never suspended by leaving them out.
+         * @example {
+         *       "member": [
+         *         {
+         *           "name": "Zhongwei Wind",
+         *           "roles": [
+         *             "provider"
+         *           ],
+         *           "accounts": [
+         *             {
+         *               "name": "income",
+         *               "asset": "CNY"
+         *             }
+         *           ]
+         *         },
+         *         {
+         *           "name": "Lab",
+         *           "roles": [
+         *             "author"
+         *           ],
+         *           "accounts": [
+         *             {
+         *               "name": "royalties",
+         *               "asset": "CNY"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "provider": [
+         *         {
+         *           "name": "Zhongwei Wind Compute",
+         *           "member": "Zhongwei Wind"
+         *         }
+         *       ],
+         *       "site": [
+         *         {
+         *           "name": "zhongwei-1",
+         *           "provider": "Zhongwei Wind Compute",
+         *           "account": "income",
+         *           "region": "Zhongwei, Ningxia",
+         *           "region_zh": "宁夏中卫",
+         *           "longitude": "105.19",
+         *           "power_price": "0.36",
+         *           "pue": "1.12",
+         *           "joules_input": "0.08",
+         *           "joules_output": "1.9",
+         *           "basis": "published"
+         *         }
+         *       ],
+         *       "model": [
+         *         {
+         *           "name": "lab-7b",
+         *           "kind": "chat",
+         *           "author": "Lab",
+         *           "account": "royalties",
+         *           "context": 32768
+         *         }
+         *       ],
+         *       "offer": [
+         *         {
+         *           "model": "lab-7b",
+         *           "site": "zhongwei-1",
+         *           "output_max": 8192,
+         *           "concurrency_max": 64,
+         *           "asset": "CNY",
+         *           "prices": {
+         *             "input": "1.2",
+         *             "output": "4.8",
+         *             "cache_read": "0.12"
+         *           },
+         *           "model_fee_ppm": 120000,
+         *           "platform_fee_ppm": 50000
+         *         }
+         *       ]
+         *     }
+         */
         CatalogDocument: {
             member?: components["schemas"]["DocumentMember"][];
             model?: components["schemas"]["DocumentModel"][];
@@ -671,7 +747,7 @@ export interface components {
             version: string;
         };
         Key: {
-            account?: string | null;
+            account: string | null;
             id: string;
             label: string;
             revoked: boolean;
@@ -877,209 +953,43 @@ export interface components {
         };
         /** @description One page of a list. */
         Page_Account: {
-            items: {
-                asset: string;
-                /** @description What can be spent now: balance + limit − held. Null for a house account, which has no floor. */
-                available?: string | null;
-                balance: string;
-                /** @description Set aside by running requests. */
-                held: string;
-                id: string;
-                /** @description How far below zero it may go. */
-                limit?: string | null;
-                /** @description Id of the member; null for a house account. */
-                member?: string | null;
-                /** @description `platform` or `outside` for a house account. */
-                member_name: string;
-                name: string;
-                /** @description That of its member. */
-                standing: string;
-            }[];
+            items: components["schemas"]["Account"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
         /** @description One page of a list. */
         Page_Key: {
-            items: {
-                account?: string | null;
-                id: string;
-                label: string;
-                revoked: boolean;
-            }[];
+            items: components["schemas"]["Key"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
         /** @description One page of a list. */
         Page_Member: {
-            items: {
-                id: string;
-                name: string;
-                organisation?: components["schemas"]["NamedRef"] | null;
-                roles: string[];
-                /** @description When the member's id was drawn. */
-                since: string;
-                /** @description `active` or `suspended`. */
-                standing: string;
-            }[];
+            items: components["schemas"]["Member"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
         /** @description One page of a list. */
         Page_Model: {
-            items: {
-                /** Format: int64 */
-                context: number;
-                id: string;
-                kind: string;
-                lineage: components["schemas"]["Lineage"][];
-                name: string;
-                /** @description Who is paid as its author. */
-                owner: components["schemas"]["NamedRef"];
-                shares: components["schemas"]["Share"][];
-                standing: string;
-            }[];
+            items: components["schemas"]["Model"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
         /** @description One page of a list. */
         Page_Offer: {
-            items: {
-                chat_template?: string | null;
-                /** Format: int32 */
-                concurrency_max: number;
-                id: string;
-                model: string;
-                model_name: string;
-                /** @description Whether it can be sold now: it, its model, its site and its provider are active. */
-                open: boolean;
-                /** Format: int64 */
-                output_max: number;
-                schedules: components["schemas"]["Schedule"][];
-                site: string;
-                site_name: string;
-                standing: string;
-                tokenizer?: string | null;
-                upstream_model: string;
-            }[];
+            items: components["schemas"]["Offer"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
         /** @description One page of a list. */
         Page_Receipt: {
-            items: {
-                account: string;
-                asset: string;
-                /** @description When it was settled. */
-                at: string;
-                attempts: components["schemas"]["Attempt"][];
-                /** @description `own_count` where both sides were counted here, else `unverified`. */
-                basis?: string | null;
-                /** @description Tokens by bucket: those that are not zero, and always `input_uncached` and `output_visible`. */
-                buckets: {
-                    [key: string]: number;
-                };
-                /** @description The hold was less than the price; the difference is the provider's loss. */
-                capped: boolean;
-                /**
-                 * Format: int64
-                 * @description The latest signed checkpoint covers the entries before this position.
-                 */
-                checkpoint_position: number;
-                consumer: string;
-                /** @description The report lies outside what the own count allows; the bill is the own count. */
-                dispute: boolean;
-                /** Format: int64 */
-                duration_ms: number;
-                /** @description `chat` or `embeddings`. */
-                endpoint?: string | null;
-                /** @description joules × PUE × power price, rounded down: what the energy cost the site. */
-                energy_cost?: string | null;
-                /** @description `stop`, `length`, `tool_calls`, `content_filter`, `cancelled`, `upstream_error`, `recovered` or `other`. */
-                finish: string;
-                /** Format: int32 */
-                first_token_ms?: number | null;
-                /** @description What had been held for it. */
-                hold?: string | null;
-                id: string;
-                input_basis?: string | null;
-                /**
-                 * Format: double
-                 * @description Joules at the machine.
-                 */
-                joules: number;
-                /** @description `measured`, `published` or `assumed`. */
-                joules_badge?: string | null;
-                /** @description What the consumer calls the key; null where the caller may not know. */
-                key_label?: string | null;
-                /** @description RFC 6962 hash of the entry's leaf, hexadecimal. */
-                leaf: string;
-                lines: components["schemas"]["BucketLine"][];
-                model?: string | null;
-                model_name?: string | null;
-                offer?: string | null;
-                output_basis?: string | null;
-                /**
-                 * Format: int64
-                 * @description Position of the entry in the log.
-                 */
-                position: number;
-                /** @description Money per kilowatt hour at the site when it was settled. */
-                power_price?: string | null;
-                /** @description Money per million tokens, for the buckets shown. */
-                prices: {
-                    [key: string]: string;
-                };
-                pue?: string | null;
-                region?: string | null;
-                region_zh?: string | null;
-                /** @description What the provider reported. */
-                reported?: {
-                    [key: string]: number;
-                } | null;
-                schedule?: string | null;
-                /** @description Whether the site is a simulation. */
-                simulated: boolean;
-                site?: string | null;
-                site_name?: string | null;
-                split: components["schemas"]["SplitLine"][];
-                started_at: string;
-                stream: boolean;
-                total: string;
-            }[];
+            items: components["schemas"]["Receipt"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
         /** @description One page of a list. */
         Page_Site: {
-            items: {
-                /** @description Where these figures come from: `measured`, `published` or `assumed`. */
-                badge: string;
-                id: string;
-                /**
-                 * Format: double
-                 * @description Joules per input token at the machine.
-                 */
-                joules_input: number;
-                /**
-                 * Format: double
-                 * @description Joules per output token at the machine.
-                 */
-                joules_output: number;
-                /**
-                 * Format: double
-                 * @description Degrees east.
-                 */
-                longitude: number;
-                name: string;
-                /** @description Money per kilowatt hour. */
-                power_price: string;
-                provider: components["schemas"]["NamedRef"];
-                pue: string;
-                region: string;
-                region_zh: string;
-                simulated: boolean;
-                standing: string;
-            }[];
+            items: components["schemas"]["Site"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
@@ -1114,7 +1024,12 @@ export interface components {
             name: string;
             standing: string;
         };
-        /** @description Why something is done; it is written into the log. */
+        /**
+         * @description Why something is done; it is written into the log.
+         * @example {
+         *       "reason": "laptop lost"
+         *     }
+         */
         Reason: {
             reason?: string | null;
         };
@@ -1288,6 +1203,7 @@ export interface components {
             /** @description What it had after the last line shown. */
             closing: string;
             items: components["schemas"]["StatementLine"][];
+            /** @description Give this as `cursor` for the next page; null on the last, and in a file. */
             next: string | null;
             /** @description What the account had before the first line shown. */
             opening: string;
@@ -1710,7 +1626,9 @@ export interface operations {
                 from?: string;
                 /** @description RFC 3339; the first moment not shown any more. */
                 to?: string;
+                /** @description `next` of the page before. */
                 cursor?: string;
+                /** @description Movements of a page: 50 if left out, at most 200. Those of one entry stay together, even if they are more. */
                 limit?: number;
                 /** @description `json` in pages, or `csv` whole. */
                 format?: string;
@@ -1733,6 +1651,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Statement"];
+                    "text/csv": string;
                 };
             };
             401: components["responses"]["Problem"];
@@ -1747,6 +1666,15 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too long for one file */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

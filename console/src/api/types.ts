@@ -19,7 +19,8 @@ export type Receipt = Answer<"/receipts/{id}">;
 export type ListedReceipt = Answer<"/receipts">["items"][number];
 export type Attempt = Receipt["attempts"][number];
 export type SplitLine = Receipt["split"][number];
-export type StatementLine = Answer<"/accounts/{id}/statement">["items"][number];
+export type Statement = Answer<"/accounts/{id}/statement">;
+export type StatementLine = Statement["items"][number];
 
 /** The body of every error. */
 export interface Problem {
