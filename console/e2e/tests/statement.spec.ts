@@ -21,7 +21,11 @@ test("the exported statement equals the page, line by line and in total", async 
   const lines = page.getByRole("table", { name: "Statement" }).locator("tbody tr");
   await expect(lines.first().locator("time")).toBeVisible();
   const more = page.getByRole("button", { name: "Show more" });
-  while ((await lines.count()) < exported.length) await more.click();
+  // The button is gone once everything is shown, so the next look waits for what the last click brings.
+  for (let count = await lines.count(); count < exported.length; count = await lines.count()) {
+    await more.click();
+    await expect.poll(() => lines.count()).toBeGreaterThan(count);
+  }
 
   const shown = await Promise.all(
     (await lines.all()).map(async (line) => (await line.locator("td").allInnerTexts()).slice(-2).map(units)),

@@ -75,6 +75,7 @@ fn before_the_first_word_another_site_is_tried() {
         ("head; done", "failed"),
         ("head; error", "failed"),
         ("head; garbage", "failed"),
+        ("head; prelude 4097", "failed"),
         ("head json", "failed"),
         ("head 500; end", "failed"),
         ("head 401; body no; end", "failed"),
@@ -190,6 +191,7 @@ fn what_the_balance_allows_is_what_the_site_is_told() {
         let play = Play::script(script);
         let sent = play.sent.last().unwrap();
         assert_eq!(sent["kept"].to_string(), "0.1", "what is not understood is passed on");
+        assert!(sent.get("n_predict").is_none(), "no limit goes by another name");
         sent["max_tokens"].as_u64()
     };
     assert_eq!(told("ask max 10"), Some(10));

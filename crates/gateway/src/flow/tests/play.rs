@@ -117,8 +117,8 @@ impl Asked {
         if !self.is_verified {
             (terms.tokenizer, terms.chat_template) = (None, None);
         }
-        let body =
-            json!({"model": market::CHAT, "messages": [{"role": "user", "content": PROMPT}], "kept": 0.1});
+        let body = json!({"model": market::CHAT, "messages": [{"role": "user", "content": PROMPT}], "kept": 0.1,
+            "n_predict": -1});
         let Value::Object(mut body) = body else { unreachable!("it is an object") };
         if let Some(max) = self.max {
             body.insert("max_tokens".to_owned(), json!(max));
@@ -225,6 +225,11 @@ impl Play {
             "done" => self.event("[DONE]"),
             "end" => self.feed(Input::End),
             "error" => self.event(r#"{"error": {"message": "the site's own trouble"}}"#),
+            "prelude" => {
+                for _ in 0..rest.parse::<u32>().unwrap() {
+                    self.chunk(&json!({"id": "x", "choices": [{"index": 0, "delta": {"content": ""}}]}));
+                }
+            }
             "garbage" => self.event("{\"choices\": [{"),
             "body" => self.feed(Input::Body(rest.to_owned().into())),
             "broken" => self.feed(Input::Failed(Failure::Broken)),
