@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn paths_of_a_machine_are_found_and_other_paths_are_not() {
-        for text in ["cd /home/ada/x", "\"/work/main\"", "see /root/.cargo", "C:\\Users\\ada", "/Users/ada"] {
+        for text in ["cd /home/ada/x", "\"/work/tree\"", "see /root/.cargo", "C:\\Users\\ada", "/Users/ada"] {
             assert_eq!(count(&NoMachinePaths, "docs/a.md", text), 1, "{text}");
         }
         for text in ["https://example.com/home/page", "docs/work/plan.md", "$DIR/root/x", "/var/lib/sycee"] {
