@@ -9,7 +9,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::process::ExitCode;
 use sycee_api::catalog::{Applied, ChangeKind, Document};
@@ -51,17 +53,20 @@ pub(crate) fn read(source: &Source) -> Result<Document, Mistake> {
     Ok(document)
 }
 
+/// A client for plain and encrypted addresses.
+fn client() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+    Client::builder(TokioExecutor::new()).build(tls)
+}
+
 async fn post(url: &str, key: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes)> {
-    let tls =
-        hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(tls);
     let request = Request::builder()
         .method(Method::POST)
         .uri(url)
         .header(AUTHORIZATION, format!("Bearer {key}"))
         .header(CONTENT_TYPE, "application/json")
         .body(Full::from(body))?;
-    let response = client.request(request).await.with_context(|| {
+    let response = client().request(request).await.with_context(|| {
         format!("failed to reach {url}\n  hint: is the platform running? name it with --url")
     })?;
     let status = response.status();
@@ -123,14 +128,11 @@ fn percent(text: &str) -> String {
 
 /// Fetches JSON from an address, with a key if there is one.
 pub(crate) async fn get_json(url: &str, key: Option<&str>) -> Result<serde_json::Value> {
-    let tls =
-        hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(tls);
     let mut request = Request::builder().uri(url);
     if let Some(key) = key {
         request = request.header(AUTHORIZATION, format!("Bearer {key}"));
     }
-    let response = client
+    let response = client()
         .request(request.body(Full::default())?)
         .await
         .with_context(|| format!("failed to reach {url}"))?;
