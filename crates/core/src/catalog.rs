@@ -8,14 +8,17 @@
 //! - C1 Lineage has no cycle: a model's bases are older than the model.
 //! - C2 No model gives away more than it receives, nor its ancestors more than the cap that held when it was linked.
 //! - C3 What an offer names exists, and its schedules start at different times.
+//! - C4 An offer's handle names it and it alone, and is never used again.
 //!
 //! Example: `docs-1` is linked to its base with 50,000 ppm; an offer at Zhongwei sells it for 8 CNY a million output tokens
 //! from Monday; a request on Sunday still pays the schedule of the week before.
 use crate::arithmetic::{self, lineage};
-use crate::ids::{AccountId, Asset, Hash, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId, Time};
+use crate::ids::{
+    AccountId, Asset, Handle, Hash, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId, Time,
+};
 use crate::membership::{Role, Standing};
 use crate::params::Param;
-use crate::table::{Scope, Table};
+use crate::table::{Dense, Scope, Table};
 use crate::{Breach, Tx, limits};
 use minicbor::{Decode, Encode};
 
@@ -259,6 +262,10 @@ pub struct State {
     /// Which schedule an offer has from when on.
     #[n(6)]
     timeline: Table<(OfferId, Time), ScheduleId>,
+    #[n(7)]
+    handles: Table<OfferId, Handle>,
+    #[n(8)]
+    by_handle: Dense<OfferId>,
 }
 
 impl State {
@@ -304,6 +311,26 @@ impl State {
         self.timeline.range((offer, Time(0))..=(offer, Time(u64::MAX))).map(|((_, from), id)| (*from, *id))
     }
 
+    /// The handle of an offer.
+    pub fn offer_handle(&self, offer: OfferId) -> Option<Handle> {
+        self.handles.get(&offer).copied()
+    }
+
+    /// The offer with that handle.
+    pub fn offer_by_handle(&self, handle: Handle) -> Option<OfferId> {
+        self.by_handle.get(handle).copied()
+    }
+
+    /// Offers have the handles below this.
+    pub fn offer_handles(&self) -> u32 {
+        self.by_handle.len()
+    }
+
+    /// Whose offer it is.
+    pub fn provider_of(&self, offer: OfferId) -> Option<ProviderId> {
+        Some(self.sites.get(&self.offers.get(&offer)?.site)?.provider)
+    }
+
     /// Whether the offer, its model, its site and its provider are all active.
     pub fn is_open(&self, offer: OfferId) -> bool {
         self.open_parts(offer).is_some()
@@ -339,7 +366,17 @@ impl State {
     }
 
     pub(crate) fn scope(&mut self, scope: Scope) {
-        let Self { providers, sites, models, model_by_name, offers, schedules, timeline } = self;
+        let Self {
+            providers,
+            sites,
+            models,
+            model_by_name,
+            offers,
+            schedules,
+            timeline,
+            handles,
+            by_handle,
+        } = self;
         providers.scope(scope);
         sites.scope(scope);
         models.scope(scope);
@@ -347,6 +384,8 @@ impl State {
         offers.scope(scope);
         schedules.scope(scope);
         timeline.scope(scope);
+        handles.scope(scope);
+        by_handle.scope(scope);
     }
 }
 
@@ -418,7 +457,11 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
             state.model_by_name.insert(details.name.clone(), *model);
             state.models.insert(*model, details.clone());
         }
-        Event::OfferAdded { offer, details } => state.offers.insert(*offer, details.clone()),
+        Event::OfferAdded { offer, details } => {
+            let handle = state.by_handle.push(*offer);
+            state.handles.insert(*offer, handle);
+            state.offers.insert(*offer, details.clone());
+        }
         Event::OfferChanged { offer, terms } => {
             change(&mut state.offers, *offer, |row| row.terms = terms.clone());
         }
@@ -467,6 +510,9 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         let known = catalog.models.contains(&offer.model) && catalog.sites.contains(&offer.site);
         if !known || catalog.schedules_of(*id).next().is_none() {
             breaches.push(Breach::new("C3", format!("{id} lacks a model, a site or a schedule")));
+        }
+        if catalog.offer_handle(*id).and_then(|handle| catalog.offer_by_handle(handle)) != Some(*id) {
+            breaches.push(Breach::new("C4", format!("{id} has no handle, or another's")));
         }
     }
     breaches

@@ -2,7 +2,7 @@
 use crate::exact::{self, Inexact};
 use crate::ids::{CommandId, Hash, Time};
 use crate::permission::{self, Actor};
-use crate::{catalog, genesis, idempotency, ledger, membership, params, royalty, settlement};
+use crate::{catalog, genesis, idempotency, ledger, membership, metering, params, royalty, settlement};
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
@@ -65,7 +65,25 @@ impl Entry {
             actor: self.actor,
             id: self.id,
             reason: self.reason.clone(),
-            command: self.command.clone(),
+            command: self.sent(),
+        }
+    }
+
+    fn sent(&self) -> Command {
+        let batches = self.events.iter().filter_map(|event| match event {
+            Event::Metering(event) => event.batch(),
+            Event::Genesis(_)
+            | Event::Ledger(_)
+            | Event::Idempotency(_)
+            | Event::Params(_)
+            | Event::Membership(_)
+            | Event::Catalog(_)
+            | Event::Royalty(_)
+            | Event::Settlement(_) => None,
+        });
+        match batches.last() {
+            Some(batch) => metering::Command::Record { batch: batch.clone() }.into(),
+            None => self.command.clone(),
         }
     }
 }
@@ -91,6 +109,27 @@ pub enum Command {
         #[n(0)]
         limit: u32,
     },
+    #[n(7)]
+    Metering(#[n(0)] metering::Command),
+}
+
+impl Command {
+    /// As an entry keeps it: lines of metering stand in the event and are not written twice.
+    pub(crate) fn kept(self) -> Self {
+        match self {
+            Self::Metering(metering::Command::Record { batch }) => {
+                metering::Command::Recorded { source: batch.source, first: batch.first }.into()
+            }
+            Self::Genesis(_)
+            | Self::Ledger(_)
+            | Self::Params(_)
+            | Self::Membership(_)
+            | Self::Catalog(_)
+            | Self::Settlement(_)
+            | Self::Due { .. }
+            | Self::Metering(_) => self,
+        }
+    }
 }
 
 /// Something that happened in any institution.
@@ -112,6 +151,8 @@ pub enum Event {
     Royalty(#[n(0)] royalty::Event),
     #[n(7)]
     Settlement(#[n(0)] settlement::Event),
+    #[n(8)]
+    Metering(#[n(0)] metering::Event),
 }
 
 /// A decided 'no' of any institution.
@@ -133,6 +174,8 @@ pub enum Refusal {
     Catalog(#[n(0)] catalog::Refusal),
     #[n(7)]
     Settlement(#[n(0)] settlement::Refusal),
+    #[n(8)]
+    Metering(#[n(0)] metering::Refusal),
 }
 
 impl Refusal {
@@ -147,6 +190,7 @@ impl Refusal {
             Self::Membership(refusal) => refusal.code(),
             Self::Catalog(refusal) => refusal.code(),
             Self::Settlement(refusal) => refusal.code(),
+            Self::Metering(refusal) => refusal.code(),
         }
     }
 }
@@ -163,9 +207,9 @@ macro_rules! lift {
 
 lift! {
     Command: genesis => Genesis, ledger => Ledger, params => Params, membership => Membership, catalog => Catalog,
-        settlement => Settlement;
+        settlement => Settlement, metering => Metering;
     Event: genesis => Genesis, ledger => Ledger, idempotency => Idempotency, params => Params, membership => Membership,
-        catalog => Catalog, royalty => Royalty, settlement => Settlement;
+        catalog => Catalog, royalty => Royalty, settlement => Settlement, metering => Metering;
     Refusal: permission => Permission, genesis => Genesis, ledger => Ledger, idempotency => Idempotency, params => Params,
-        membership => Membership, catalog => Catalog, settlement => Settlement;
+        membership => Membership, catalog => Catalog, settlement => Settlement, metering => Metering;
 }

@@ -81,6 +81,8 @@ ids! {
     OfferId = "off_",
     /// An immutable price schedule of an offer.
     ScheduleId = "sch_",
+    /// A source of metered lines.
+    SourceId = "src_",
     /// A request; also the id of its receipt.
     RequestId = "req_",
 }

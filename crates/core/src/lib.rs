@@ -5,7 +5,7 @@
 //! float and no thread: all the core may know is in the entry.
 //!
 //! Each institution is one file of one shape, in this order: genesis, ledger, idempotency, params, membership, catalog,
-//! royalty, settlement. Each may call only those before it.
+//! royalty, settlement, metering. Each may call only those before it.
 #![forbid(unsafe_code)]
 #![deny(
     clippy::arithmetic_side_effects,
@@ -27,6 +27,7 @@ pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod membership;
+pub mod metering;
 pub mod params;
 pub mod permission;
 pub mod royalty;

@@ -42,6 +42,17 @@ pub const MARKS_MAX: usize = 4_096;
 /// Holds open at a time.
 pub const HOLDS_MAX: usize = if cfg!(test) { 200 } else { 1_000_000 };
 
+/// Lines in one batch of metering.
+pub const BATCH_LINES_MAX: usize = 65_536;
+/// Batches of a source that are remembered, so that other lines under the same numbers are noticed.
+pub const BATCHES_REMEMBERED: usize = 64;
+/// Sources that may report usage.
+pub const SOURCES_MAX: usize = if cfg!(test) { 10 } else { 10_000 };
+/// How long ago a metered request may have started.
+pub const LINE_AGE_MAX: u64 = 72 * HOUR;
+/// How far ahead of the clock a metered request may have started.
+pub const LINE_AHEAD_MAX: u64 = 300 * SECOND;
+
 /// How long ago an id may have been drawn.
 pub const ID_AGE_MAX: u64 = 24 * HOUR;
 /// How far ahead of the clock an id may have been drawn.

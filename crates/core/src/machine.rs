@@ -5,7 +5,7 @@ use crate::ids::{Hash, Time};
 use crate::permission::Actor;
 use crate::table::Scope;
 use crate::{
-    catalog, genesis, idempotency, ledger, limits, membership, params, permission, royalty, settlement,
+    catalog, genesis, idempotency, ledger, limits, membership, metering, params, permission, royalty, settlement,
 };
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
@@ -35,6 +35,8 @@ pub struct State {
     /// When the last entry was decided.
     #[n(9)]
     pub at: Time,
+    #[n(10)]
+    pub metering: metering::State,
 }
 
 /// A broken promise.
@@ -85,6 +87,7 @@ impl State {
             Event::Catalog(event) => catalog::evolve(&mut self.catalog, event),
             Event::Royalty(event) => royalty::evolve(&mut self.royalty, event),
             Event::Settlement(event) => settlement::evolve(&mut self.settlement, event),
+            Event::Metering(event) => metering::evolve(self, event),
         }
     }
 
@@ -101,6 +104,7 @@ impl State {
             settlement,
             position: _,
             at: _,
+            metering,
         } = self;
         genesis.scope(scope);
         ledger.scope(scope);
@@ -110,6 +114,7 @@ impl State {
         catalog.scope(scope);
         royalty.scope(scope);
         settlement.scope(scope);
+        metering.scope(scope);
     }
 
     /// Every broken promise. Empty means sound.
@@ -123,6 +128,7 @@ impl State {
             catalog::audit(self),
             royalty::audit(self),
             settlement::audit(self),
+            metering::audit(self),
         ]
         .concat()
     }
@@ -150,6 +156,8 @@ impl minicbor::encode::Write for Hashing {
 pub struct Tx<'a> {
     state: &'a mut State,
     events: Vec<Event>,
+    /// Whether it can still be refused.
+    open: bool,
     pub(crate) at: Time,
     pub(crate) position: u64,
 }
@@ -163,6 +171,15 @@ impl Tx<'_> {
         let event = event.into();
         self.state.evolve(&event);
         self.events.push(event);
+    }
+
+    /// Books a batch of metering, which has to be done to be decided. It cannot be refused any more, so nothing is kept to undo
+    /// it.
+    pub(crate) fn record(&mut self, batch: &metering::Batch) {
+        self.state.scope(Scope::Persist);
+        self.open = false;
+        let event = metering::record(self.state, self.at, batch);
+        self.events.push(event.into());
     }
 }
 
@@ -225,11 +242,10 @@ impl Core {
     pub fn submit(&mut self, at: Time, submission: &Submission) -> Decided {
         assert!(at > self.state.at, "time moves forward");
         let key = match (submission.actor, submission.id) {
-            (Actor::Member(member), Some(id)) => Some((member, id)),
+            (Actor::Member(member), Some(id)) => Some(((member, id), submission.content())),
             (Actor::Member(_) | Actor::Founder | Actor::Clock | Actor::Gateway, _) => None,
         };
-        let content = submission.content();
-        if let Some(key) = key {
+        if let Some((key, content)) = key {
             match idempotency::recall(&self.state.idempotency, at, key, content) {
                 Ok(None) => {}
                 Ok(Some(seen)) => {
@@ -245,7 +261,7 @@ impl Core {
             }
         }
         let (events, refusal) = self.attempt(at, |tx| decide(tx, submission));
-        self.conclude(at, submission, key, content, events, refusal)
+        self.conclude(at, submission, key, events, refusal)
     }
 
     /// Tries it; if it is refused, what it had changed is undone.
@@ -256,15 +272,18 @@ impl Core {
     ) -> (Vec<Event>, Option<Refusal>) {
         let position = self.state.position;
         self.state.scope(Scope::Open);
-        let mut tx = Tx { state: &mut self.state, events: Vec::new(), at, position };
+        let mut tx = Tx { state: &mut self.state, events: Vec::new(), open: true, at, position };
         let decided = act(&mut tx);
-        let events = tx.events;
+        let (events, open) = (tx.events, tx.open);
         match decided {
             Ok(()) => {
-                self.state.scope(Scope::Persist);
+                if open {
+                    self.state.scope(Scope::Persist);
+                }
                 (events, None)
             }
             Err(refusal) => {
+                assert!(open, "what cannot be undone is not refused: {refusal:?}");
                 self.state.scope(Scope::Discard);
                 (Vec::new(), Some(refusal))
             }
@@ -275,8 +294,7 @@ impl Core {
         &mut self,
         at: Time,
         submission: &Submission,
-        key: Option<idempotency::Key>,
-        content: Hash,
+        key: Option<(idempotency::Key, Hash)>,
         mut events: Vec<Event>,
         refusal: Option<Refusal>,
     ) -> Decided {
@@ -285,7 +303,7 @@ impl Core {
             None => Outcome::Applied { position, events: events.clone() },
             Some(refusal) => Outcome::Refused(refusal),
         };
-        if let Some(key) = key {
+        if let Some((key, content)) = key {
             let seen = idempotency::Seen { content, position, at, refusal: refusal.map(Box::new) };
             let remembered = Event::from(idempotency::Event::Remembered { key, seen });
             self.state.evolve(&remembered);
@@ -295,6 +313,7 @@ impl Core {
         }
         self.state.advance(at);
         let Submission { actor, id, reason, command } = submission.clone();
+        let command = command.kept();
         Decided { outcome, entry: Some(Entry { position, at, actor, id, reason, command, refusal, events }) }
     }
 }
@@ -311,6 +330,7 @@ fn decide(tx: &mut Tx<'_>, submission: &Submission) -> Result<(), Refusal> {
         Command::Membership(command) => membership::decide(tx, command)?,
         Command::Catalog(command) => catalog::decide(tx, command)?,
         Command::Settlement(command) => settlement::decide(tx, command)?,
+        Command::Metering(command) => metering::decide(tx, command)?,
         Command::Due { limit } => {
             let limit = (*limit).min(limits::DUE_STEPS_MAX);
             let done = idempotency::due(tx, limit);

@@ -6,14 +6,15 @@
 //! Invariants
 //! - M1 Every key belongs to a member and is found by its hash, and only one key has that hash.
 //! - M2 A key spends only from an account of its own member.
+//! - M3 A key's handle names it and it alone, and is never used again.
 //!
 //! Example: Qingyang Computing registers as a provider, opens a CNY account to be paid into, and gets a key to read its own
 //! statement; suspended, its keys stop working at once.
 use crate::genesis;
-use crate::ids::{AccountId, Amount, Asset, Hash, KeyId, MemberId, OrganisationId};
+use crate::ids::{AccountId, Amount, Asset, Handle, Hash, KeyId, MemberId, OrganisationId};
 use crate::ledger::{self, Details};
 use crate::limits;
-use crate::table::{Scope, Table};
+use crate::table::{Dense, Scope, Table};
 use crate::{Breach, Tx};
 use minicbor::{Decode, Encode};
 
@@ -175,6 +176,9 @@ pub enum Event {
         key: KeyId,
         #[n(1)]
         details: Key,
+        /// The handle of the account that it spends from.
+        #[n(2)]
+        payer: Option<Handle>,
     },
     #[n(5)]
     KeyRevoked {
@@ -273,6 +277,16 @@ pub struct Key {
     pub revoked: bool,
 }
 
+/// What metering asks of a key that spends, by handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KeyRow {
+    #[n(0)]
+    pub payer: Handle,
+    /// Not revoked, and its member active.
+    #[n(1)]
+    pub works: bool,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct State {
     #[n(0)]
@@ -286,6 +300,14 @@ pub struct State {
     /// Keys of a member that are not revoked.
     #[n(4)]
     live_keys: Table<MemberId, u64>,
+    /// Handles of keys that spend.
+    #[n(5)]
+    handles: Table<KeyId, Handle>,
+    #[n(6)]
+    rows: Dense<KeyRow>,
+    /// Which of them are a member's and not revoked.
+    #[n(7)]
+    spending: Table<(MemberId, Handle), ()>,
 }
 
 impl State {
@@ -322,13 +344,43 @@ impl State {
         (active && !key.revoked).then_some((id, key))
     }
 
+    /// The handle of a key that spends.
+    pub fn key_handle(&self, key: KeyId) -> Option<Handle> {
+        self.handles.get(&key).copied()
+    }
+
+    /// What metering asks of the key with that handle.
+    pub fn key_row(&self, handle: Handle) -> Option<&KeyRow> {
+        self.rows.get(handle)
+    }
+
     pub(crate) fn scope(&mut self, scope: Scope) {
-        let Self { organisations, members, keys, by_hash, live_keys } = self;
+        let Self { organisations, members, keys, by_hash, live_keys, handles, rows, spending } = self;
         organisations.scope(scope);
         members.scope(scope);
         keys.scope(scope);
         by_hash.scope(scope);
         live_keys.scope(scope);
+        handles.scope(scope);
+        rows.scope(scope);
+        spending.scope(scope);
+    }
+
+    /// Handles of the keys that a member can spend with, or could if it were active.
+    fn spending_of(&self, member: MemberId) -> impl Iterator<Item = Handle> + '_ {
+        let all = (member, Handle(0))..=(member, Handle(u32::MAX));
+        self.spending.range(all).map(|((_, handle), ())| *handle)
+    }
+
+    fn row_of(&self, key: KeyId) -> Option<KeyRow> {
+        self.rows.get(self.key_handle(key)?).copied()
+    }
+
+    /// What the row of a key has to say.
+    fn row_due(&self, state: &crate::State, key: &Key) -> Option<KeyRow> {
+        let payer = state.ledger.handle(ledger::Account::Member(key.account?))?;
+        let active = self.member(key.member)?.standing == Standing::Active;
+        Some(KeyRow { payer, works: active && !key.revoked })
     }
 
     fn active_operators_besides(&self, member: MemberId) -> usize {
@@ -429,17 +481,19 @@ fn issue_key(tx: &mut Tx<'_>, key: KeyId, details: Key) -> Result<(), Refusal> {
     if membership.keys.contains(&key) || membership.by_hash.contains(&details.hash) {
         return Err(Refusal::KeyExists);
     }
+    let mut payer = None;
     if let Some(account) = details.account {
         let owner = state.ledger.account(account).ok_or(ledger::Refusal::AccountNotFound)?.member;
         if owner != details.member {
             return Err(Refusal::NotYours);
         }
+        payer = state.ledger.handle(ledger::Account::Member(account));
     }
     let live = membership.live_keys.get(&details.member).copied().unwrap_or(0);
     if usize::try_from(live).unwrap_or(usize::MAX) >= limits::KEYS_PER_MEMBER_MAX {
         return Err(Refusal::TooManyKeys);
     }
-    tx.emit(Event::KeyIssued { key, details });
+    tx.emit(Event::KeyIssued { key, details, payer });
     Ok(())
 }
 
@@ -464,9 +518,21 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
             state.organisations.insert(*organisation, name.clone());
         }
         Event::Registered { member, details } => state.members.insert(*member, details.clone()),
-        Event::StandingSet { member, standing } => change(state, *member, |it| it.standing = *standing),
+        Event::StandingSet { member, standing } => {
+            change(state, *member, |it| it.standing = *standing);
+            let works = *standing == Standing::Active;
+            for handle in state.spending_of(*member).collect::<Vec<_>>() {
+                state.rows.update(handle, |row| row.works = works);
+            }
+        }
         Event::RolesSet { member, roles } => change(state, *member, |it| it.roles.clone_from(roles)),
-        Event::KeyIssued { key, details } => {
+        Event::KeyIssued { key, details, payer } => {
+            if let Some(payer) = *payer {
+                let works = state.member(details.member).is_some_and(|it| it.standing == Standing::Active);
+                let handle = state.rows.push(KeyRow { payer, works });
+                state.handles.insert(*key, handle);
+                state.spending.insert((details.member, handle), ());
+            }
             state.by_hash.insert(details.hash, *key);
             let live = state.live_keys.get(&details.member).copied().unwrap_or(0);
             state.live_keys.insert(details.member, live.saturating_add(1));
@@ -477,6 +543,10 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
             details.revoked = true;
             let live = state.live_keys.get(&details.member).copied().expect("M1: it had a live key");
             state.live_keys.insert(details.member, live.saturating_sub(1));
+            if let Some(handle) = state.handles.get(key).copied() {
+                state.rows.update(handle, |row| row.works = false);
+                state.spending.remove(&(details.member, handle));
+            }
             state.keys.insert(*key, details);
         }
     }
@@ -500,6 +570,14 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         if owner.is_some_and(|owner| owner != Some(key.member)) {
             breaches.push(Breach::new("M2", format!("{id} spends from another member's account")));
         }
+        if membership.row_of(*id) != membership.row_due(state, key) {
+            breaches.push(Breach::new("M3", format!("the row of {id} is {:?}", membership.row_of(*id))));
+        }
+    }
+    let mut named: Vec<u32> = membership.handles.iter().map(|(_, handle)| handle.0).collect();
+    named.sort_unstable();
+    if !named.iter().copied().eq(0..membership.rows.len()) {
+        breaches.push(Breach::new("M3", format!("{} handles for {} rows", named.len(), membership.rows.len())));
     }
     breaches
 }

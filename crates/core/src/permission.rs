@@ -3,6 +3,7 @@
 //! The gateway and the clock are parts of the node and act in their own name; everybody else is a member with roles.
 use crate::ids::MemberId;
 use crate::membership::{self, Role};
+use crate::metering;
 use crate::{Command, State};
 use minicbor::{Decode, Encode};
 
@@ -67,6 +68,9 @@ pub(crate) fn check(
     if !permitted(state, member, command) {
         return Err(Refusal::NotPermitted);
     }
+    if matches!(command, Command::Metering(metering::Command::Record { batch: _ })) {
+        return Ok(());
+    }
     match reason.map(str::len) {
         None | Some(0) => Err(Refusal::ReasonMissing),
         Some(len) if len > crate::limits::REASON_BYTES_MAX => Err(Refusal::ReasonTooLong),
@@ -80,6 +84,12 @@ fn permitted(state: &State, member: MemberId, command: &Command) -> bool {
         Command::Genesis(_) | Command::Settlement(_) | Command::Due { limit: _ } => false,
         Command::Ledger(_) | Command::Params(_) | Command::Catalog(_) => operator,
         Command::Membership(command) => operator || own_key(state, member, command),
+        Command::Metering(metering::Command::OpenSource { .. }) => operator,
+        Command::Metering(metering::Command::Record { batch }) => {
+            let source = state.metering.sources().get(&batch.source);
+            state.membership.may(member, Role::Meter) && source.is_none_or(|it| it.member == member)
+        }
+        Command::Metering(metering::Command::Recorded { .. }) => false,
     }
 }
 

@@ -12,7 +12,7 @@
 //! Example: D is built on B and C with 10 % each, and both on A with 10 %; of a payment of 1,000,000 to D, A gets 20,000, B and
 //! C 90,000 each, and D keeps 800,000.
 use crate::arithmetic::split::{self, WHOLE};
-use crate::catalog::{Party, PartyRole};
+use crate::catalog::{self, Party, PartyRole};
 use crate::ids::{AccountId, Amount, ModelId};
 use crate::table::{Scope, Table};
 use crate::{Breach, Tx, limits};
@@ -70,6 +70,19 @@ impl State {
         self.pots.get(&model)
     }
 
+    /// The pot of a model, or the one that its first payment will open.
+    pub(crate) fn pot_or_new(&self, catalog: &catalog::State, model: ModelId) -> Pot {
+        self.pots.get(&model).cloned().unwrap_or_else(|| {
+            let parties = beneficiaries(catalog, model);
+            Pot { carries: vec![0; parties.len()], parties }
+        })
+    }
+
+    /// Sets down what the parties of a pot are owed after many payments.
+    pub(crate) fn carry(&mut self, model: ModelId, parties: Vec<Beneficiary>, carries: Vec<i128>) {
+        self.pots.insert(model, Pot { parties, carries });
+    }
+
     pub(crate) fn scope(&mut self, scope: Scope) {
         let Self { pots } = self;
         pots.scope(scope);
@@ -87,7 +100,7 @@ pub(crate) struct Part {
 /// Divides `amount` among the parties of a model's pot; the parts sum to it, those of zero are left out.
 pub(crate) fn divide(tx: &mut Tx<'_>, model: ModelId, amount: Amount) -> Vec<Part> {
     if tx.state().royalty.pot(model).is_none() {
-        let parties = beneficiaries(tx.state(), model);
+        let parties = beneficiaries(&tx.state().catalog, model);
         tx.emit(Event::PotOpened { model, parties });
     }
     let pot = tx.state().royalty.pot(model).expect("it was just opened");
@@ -104,12 +117,12 @@ pub(crate) fn divide(tx: &mut Tx<'_>, model: ModelId, amount: Amount) -> Vec<Par
 }
 
 /// The parties of a model by its lineage, one line for each account and role.
-pub(crate) fn beneficiaries(state: &crate::State, model: ModelId) -> Vec<Beneficiary> {
+pub(crate) fn beneficiaries(catalog: &catalog::State, model: ModelId) -> Vec<Beneficiary> {
     let mut merged: Vec<Beneficiary> = Vec::new();
-    for (party, share) in state.catalog.parties(model).expect("C1, C2: checked when the model was added") {
+    for (party, share) in catalog.parties(model).expect("C1, C2: checked when the model was added") {
         let (account, role) = match party {
             Party::Model(id) => {
-                (state.catalog.models().get(&id).expect("C1: bases exist").account, PartyRole::Author)
+                (catalog.models().get(&id).expect("C1: bases exist").account, PartyRole::Author)
             }
             Party::Direct(account, role) => (account, role),
         };

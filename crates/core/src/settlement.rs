@@ -11,6 +11,7 @@
 //!
 //! Example: a request is held at 0.03, delivers 400 of at most 1,000 tokens, and settles at 0.012: 0.0093 to the site, 0.0015 to
 //! the model's pot, 0.0012 to fees; 0.018 of the hold is free again.
+use crate::arithmetic::splitter::Splitter;
 use crate::buckets::Buckets;
 use crate::ids::{AccountId, Amount, KeyId, ModelId, OfferId, RequestId, ScheduleId, Time};
 use crate::table::{Scope, Table};
@@ -225,6 +226,17 @@ impl State {
     /// Open holds by request.
     pub fn holds(&self) -> &Table<RequestId, Hold> {
         &self.holds
+    }
+
+    /// Divides payments under a schedule among the site, the model's pot and the platform, in this order.
+    pub(crate) fn splitter(&self, id: ScheduleId, schedule: &catalog::Schedule) -> Splitter {
+        let carries = self.carries.get(&id).cloned().unwrap_or_else(|| vec![0; 3]);
+        Splitter::new(&close::shares(schedule), &carries)
+    }
+
+    /// Sets down what the three are owed after many payments.
+    pub(crate) fn carry(&mut self, id: ScheduleId, carries: Vec<i128>) {
+        self.carries.insert(id, carries);
     }
 
     pub(crate) fn scope(&mut self, scope: Scope) {

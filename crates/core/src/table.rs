@@ -197,6 +197,7 @@ impl<V: Clone> Dense<V> {
     }
 
     /// The row of `handle`.
+    #[inline]
     pub fn get(&self, handle: Handle) -> Option<&V> {
         let (page, slot) = Self::place(handle);
         let shared = || self.shared.get(page)?.as_ref()?.get(slot);
@@ -231,6 +232,7 @@ impl<V: Clone> Dense<V> {
     }
 
     /// Changes one row in place.
+    #[inline]
     pub fn update(&mut self, handle: Handle, change: impl FnOnce(&mut V)) {
         let (page, slot) = Self::place(handle);
         let row = match self.own.get_mut(page).and_then(|rows| rows.get_mut(slot)) {
@@ -271,6 +273,7 @@ impl<V: Clone> Dense<V> {
         self.len = len;
     }
 
+    #[inline]
     fn place(handle: Handle) -> (usize, usize) {
         let index = usize::try_from(handle.0).expect("usize holds 32 bits");
         (index.div_euclid(Self::ROWS_PER_PAGE), index.rem_euclid(Self::ROWS_PER_PAGE))

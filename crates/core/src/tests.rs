@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 mod budget;
 mod canonical;
 mod line;
+mod meter;
 pub(crate) mod names;
 mod properties;
 mod scenario;

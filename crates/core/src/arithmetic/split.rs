@@ -40,9 +40,9 @@ pub fn split(amount: Amount, shares: &[i128], carries: &mut [i128]) -> Vec<Amoun
 
 /// The parts of a payment, and what each party's claim has beyond whole units; kept from payment to payment, so that many
 /// cost no memory.
-#[derive(Default)]
-struct Parts {
-    units: Vec<Amount>,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    pub(super) units: Vec<Amount>,
     remainders: Vec<i128>,
 }
 
@@ -50,7 +50,7 @@ struct Parts {
 const PASSED_OVER: i128 = -1;
 
 impl Parts {
-    fn split(&mut self, amount: Amount, shares: &[i128], carries: &mut [i128]) {
+    pub(super) fn split(&mut self, amount: Amount, shares: &[i128], carries: &mut [i128]) {
         assert!((0..=AMOUNT_MAX).contains(&amount), "the amount is within limits");
         assert_eq!(shares.len(), carries.len(), "one carry a share");
         self.units.clear();

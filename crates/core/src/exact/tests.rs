@@ -40,8 +40,8 @@ fn a_hash_has_its_length() {
 #[test]
 fn a_field_more_is_refused() {
     let mut bytes = minicbor::to_vec(State::default()).expect("encoding into memory does not fail");
-    assert_eq!(bytes[0], 0x8a, "a state has ten fields");
-    bytes[0] = 0x8b;
+    assert_eq!(bytes[0], 0x8b, "a state has eleven fields");
+    bytes[0] = 0x8c;
     bytes.push(0x07);
     assert_eq!(State::decode_exact(&bytes), Err(Inexact::NotCanonical { at: 0 }));
 }

@@ -147,7 +147,7 @@ fn somebody_runs_the_platform() {
     );
 }
 
-/// M1 and M2 as the audit reads them: broken books are seen.
+/// M1 to M3 as the audit reads them: broken books are seen.
 #[test]
 fn the_audit_sees_a_key_that_is_not_found_or_spends_elsewhere() {
     let world = stage("market");
@@ -164,9 +164,12 @@ fn the_audit_sees_a_key_that_is_not_found_or_spends_elsewhere() {
     let (id, details) = key("k");
     assert_eq!(found(&|state| state.by_hash.remove(&details.hash)), ["M1"]);
     assert_eq!(found(&|state| state.by_hash.insert(details.hash, KeyId::named("opkey"))), ["M1"]);
-    assert_eq!(found(&|state| state.members.remove(&details.member)), ["M1"]);
+    assert_eq!(found(&|state| state.members.remove(&details.member)), ["M1", "M3"]);
     let elsewhere = super::Key { account: Some(AccountId::named("pia")), ..details };
-    assert_eq!(found(&|state| state.keys.insert(id, elsewhere.clone())), ["M2"]);
+    assert_eq!(found(&|state| state.keys.insert(id, elsewhere.clone())), ["M2", "M3"]);
+    let handle = world.state().membership.key_handle(id).expect("it spends");
+    assert_eq!(found(&|state| state.rows.update(handle, |row| row.works = false)), ["M3"]);
+    assert_eq!(found(&|state| state.handles.remove(&id)), ["M3", "M3"]);
 }
 
 #[test]

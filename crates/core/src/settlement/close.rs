@@ -141,12 +141,9 @@ fn divide(
     model: ModelId,
     total: Amount,
 ) -> Vec<(PartyRole, Leg)> {
-    let to_model = split::from_ppm(schedule.model_fee_ppm);
-    let to_platform = split::from_ppm(schedule.platform_fee_ppm);
-    let to_site = split::WHOLE.saturating_sub(to_model).saturating_sub(to_platform);
     let former = tx.state().settlement.carries.get(&id).cloned().unwrap_or_else(|| vec![0; 3]);
     let mut carries = former.clone();
-    let parts = split::split(total, &[to_site, to_model, to_platform], &mut carries);
+    let parts = split::split(total, &shares(schedule), &mut carries);
     let &[site_part, model_part, fee] = parts.as_slice() else {
         unreachable!("three shares make three parts")
     };
@@ -162,6 +159,13 @@ fn divide(
     legs.push((PartyRole::Fee, Leg { to: Account::Fees(schedule.asset), amount: fee }));
     legs.retain(|(_, leg)| leg.amount > 0);
     legs
+}
+
+/// Of the site, the model's pot and the platform.
+pub(super) fn shares(schedule: &Schedule) -> [i128; 3] {
+    let to_model = split::from_ppm(schedule.model_fee_ppm);
+    let to_platform = split::from_ppm(schedule.platform_fee_ppm);
+    [split::WHOLE.saturating_sub(to_model).saturating_sub(to_platform), to_model, to_platform]
 }
 
 /// Measured if the provider measured it, else reckoned from the site's own figures and marked as those are.

@@ -1,7 +1,7 @@
 //! Names in scenarios are ids: `ada` is the number its letters spell, so it reads the same in a failure.
 use crate::ids::{
     AccountId, Hash, KeyId, MemberId, ModelId, OfferId, OrganisationId, ProviderId, RequestId, ScheduleId,
-    SiteId,
+    SiteId, SourceId,
 };
 
 /// The number that a name of at most 16 bytes spells.
@@ -31,7 +31,7 @@ macro_rules! named {
     })*};
 }
 
-named!(AccountId, KeyId, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId);
+named!(AccountId, KeyId, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId, SourceId);
 
 impl Named for Hash {
     fn named(name: &str) -> Self {

@@ -42,7 +42,7 @@ fn every_seed_keeps_every_promise_and_goes_everywhere() {
     for seed in 0..SEEDS * times() {
         let run = |steps: Vec<Step>| {
             let mut stage = Stage::default();
-            stage.run("market");
+            stage.run("metered");
             // Prices and shares that leave something over at every rounding.
             stage.run("schedule odd offer=o in=1_000_003 out=4_000_007_777 model_fee=123_457 fee=98_765");
             for step in steps {
@@ -70,7 +70,7 @@ fn every_seed_keeps_every_promise_and_goes_everywhere() {
     assert!(seen.refused.len() >= 40, "only {} refusals: {:?}", seen.refused.len(), seen.refused);
     assert_eq!(
         seen.events.len(),
-        32,
+        34,
         "a kind of event never happened, or there is a new one: {:?}",
         seen.events
     );

@@ -6,7 +6,7 @@
 use super::line::{Line, span};
 use super::names::{self, Named};
 use super::world::World;
-use super::{shown, verbs};
+use super::{meter, shown, verbs};
 use crate::entry::{Command, Submission};
 use crate::ids::{MemberId, RequestId};
 use crate::permission::Actor;
@@ -64,6 +64,7 @@ impl Stage {
                 Vec::new()
             }
             "market" => self.run_all(MARKET),
+            "metered" => self.run_all("market\nmember mia roles=meter\nsource s"),
             "founded" => self.run_all("found assets=CNY:9,USD:9"),
             _ => match verbs::command(self, &line) {
                 Some((command, words)) => self.submit(&line, command, words),
@@ -95,7 +96,7 @@ impl Stage {
         });
         line.assert_understood(words);
         match self.world.submit(&Submission { actor, id, reason, command }) {
-            Outcome::Applied { position: _, events: _ } => Vec::new(),
+            Outcome::Applied { position: _, events } => meter::said(&events),
             Outcome::Refused(refusal) => vec![shown::refusal(refusal)],
             Outcome::Repeated { position, refusal: None } => vec![format!("repeated: applied at {position}")],
             Outcome::Repeated { position, refusal: Some(refusal) } => {

@@ -9,6 +9,9 @@ use crate::{Entry, Event, Refusal, settlement};
 
 /// The code of a refusal, with what it tells besides.
 pub(crate) fn refusal(refusal: Refusal) -> String {
+    if let Refusal::Metering(crate::metering::Refusal::Gap { expected }) = refusal {
+        return format!("{}: expected {expected}", refusal.code());
+    }
     if let Refusal::Settlement(settlement::Refusal::RequestTooLarge { output_fits }) = refusal {
         return format!("{}: {output_fits} output tokens would fit", refusal.code());
     }
@@ -46,6 +49,7 @@ pub(crate) fn question(stage: &mut Stage, line: &Line<'_>) -> Vec<String> {
             let request = stage.request(line, line.word(0));
             stage.world.log.iter().filter_map(|entry| receipt(entry, request)).collect()
         }
+        "progress?" => super::meter::progress(stage, line.id(0)),
         "pot?" => pot(stage, line.id(0)),
         "price?" => {
             let schedule = state.catalog.schedule_at(line.id::<OfferId>(0), stage.world.now);

@@ -1,5 +1,6 @@
 //! Verbs: which line is which command.
 use super::line::{Line, amount, number, span};
+use super::meter;
 use super::names::Named;
 use super::scenario::Stage;
 use crate::buckets::{Bucket, Buckets};
@@ -18,7 +19,11 @@ use crate::{Command, arithmetic, genesis, ledger, membership, params, settlement
 
 /// The command that the line says, and how many words it may have; none if it is a question.
 pub(crate) fn command(stage: &mut Stage, line: &Line<'_>) -> Option<(Command, usize)> {
-    books(line).or_else(|| people(line)).or_else(|| goods(stage, line)).or_else(|| requests(stage, line))
+    books(line)
+        .or_else(|| people(line))
+        .or_else(|| goods(stage, line))
+        .or_else(|| requests(stage, line))
+        .or_else(|| meter::command(stage, line))
 }
 
 fn books(line: &Line<'_>) -> Option<(Command, usize)> {

@@ -17,12 +17,12 @@ fn pick<'a>(names: &[&'a str], index: u8) -> &'a str {
 /// The line of a step; `open` are the requests that run.
 pub(crate) fn line((verb, a, b, n): Step, open: &[String]) -> String {
     let running = running(a, b, open);
-    match verb % 48 {
+    match verb % 52 {
         0..=6 => ask(a, b, n),
         7..=12 => settle(&running, b, n),
-        13..=20 => books(verb % 48 - 13, a, b, n),
-        21..=27 => people(verb % 48 - 21, a, b, n),
-        28..=35 => goods(verb % 48 - 28, a, b, n),
+        13..=20 => books(verb % 52 - 13, a, b, n),
+        21..=27 => people(verb % 52 - 21, a, b, n),
+        28..=35 => goods(verb % 52 - 28, a, b, n),
         36 | 37 => format!("release {running} attempts={}", n % 10),
         38 | 39 => {
             let offer = pick(&OFFERS, b);
@@ -32,8 +32,26 @@ pub(crate) fn line((verb, a, b, n): Step, open: &[String]) -> String {
         41 | 42 => format!("due limit={}", n % 20),
         43 => format!("wait {}m", n % 90),
         44 if a.is_multiple_of(8) => format!("wait {}h", n % 30),
-        _ => sent_again(a, b, n),
+        44..=47 => sent_again(a, b, n),
+        48 => format!("source {} provider={}", pick(&["s", "s1", "s2", "s3"], a), pick(&["p", "q"], b)),
+        _ => metered(a, b, n),
     }
+}
+
+fn metered(a: u8, b: u8, n: u16) -> String {
+    let key = |index: u8| pick(&["k", "k", "k0", "k1", "k2", "nokey"], index);
+    let first = if a.is_multiple_of(8) { (n % 40).to_string() } else { "next".to_owned() };
+    let late = if n.is_multiple_of(9) { format!(":-{}h", n % 80) } else { String::new() };
+    format!(
+        "lines {} {first} {}:{}:{}:{n} k:o:{b}:0{late} {}:{}:0:{}",
+        pick(&["s", "s", "s", "s1", "unknown"], b),
+        key(a),
+        pick(&OFFERS, b),
+        n % 7,
+        key(b),
+        pick(&OFFERS, a),
+        u32::from(n) * 1000,
+    )
 }
 
 /// Mostly one that runs, now and then any.

@@ -4,6 +4,7 @@
 //! a second state gives the same state; and a second core that decides the entry's command again writes the same entry, which
 //! reads back as it was written.
 use crate::ids::{Amount, Asset, Time};
+use crate::metering;
 use crate::permission::Actor;
 use crate::{Core, Entry, Event, Outcome, Refusal, State, Submission, Tx, limits};
 use std::collections::BTreeMap;
@@ -104,10 +105,14 @@ impl World {
             crate::Command::Genesis(_) => Actor::Founder,
             crate::Command::Settlement(_) => Actor::Gateway,
             crate::Command::Due { limit: _ } => Actor::Clock,
+            crate::Command::Metering(metering::Command::Record { .. } | metering::Command::Recorded { .. }) => {
+                Actor::Member(super::names::Named::named("mia"))
+            }
             crate::Command::Ledger(_)
             | crate::Command::Params(_)
             | crate::Command::Membership(_)
-            | crate::Command::Catalog(_) => Actor::Member(super::names::Named::named("op")),
+            | crate::Command::Catalog(_)
+            | crate::Command::Metering(metering::Command::OpenSource { .. }) => Actor::Member(super::names::Named::named("op")),
         }
     }
 }
