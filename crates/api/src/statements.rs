@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sycee_core::State as Core;
 use sycee_core::ids::Time;
 use sycee_core::ledger::{Account, Purpose};
-use sycee_node::StatementLine as Movement;
+use sycee_node::{Cause, StatementLine as Movement};
 use utoipa::{IntoParams, ToSchema};
 
 /// Lines read from the log at a time.
@@ -40,7 +40,7 @@ pub(crate) struct Statement {
 pub(crate) struct StatementLine {
     position: u64,
     at: String,
-    /// `deposit`, `payout`, `correction` or `receipt`.
+    /// `deposit`, `payout`, `correction`, `receipt`, or `metering`: lines of metering in one sum.
     kind: &'static str,
     /// The receipt's id, or the words given with a deposit, payout or correction.
     reference: Option<String>,
@@ -183,11 +183,12 @@ fn movements(
 }
 
 fn view(state: &Core, currency: &Currency, line: &Movement) -> StatementLine {
-    let (kind, reference, corrects) = match line.purpose {
-        Purpose::Deposit => ("deposit", line.reference.clone(), None),
-        Purpose::Payout => ("payout", line.reference.clone(), None),
-        Purpose::Correction { corrects } => ("correction", line.reference.clone(), Some(corrects)),
-        Purpose::Receipt { request } => ("receipt", Some(request.to_string()), None),
+    let (kind, reference, corrects) = match line.cause {
+        Cause::Metering => ("metering", None, None),
+        Cause::Posting(Purpose::Deposit) => ("deposit", line.reference.clone(), None),
+        Cause::Posting(Purpose::Payout) => ("payout", line.reference.clone(), None),
+        Cause::Posting(Purpose::Correction { corrects }) => ("correction", line.reference.clone(), Some(corrects)),
+        Cause::Posting(Purpose::Receipt { request }) => ("receipt", Some(request.to_string()), None),
     };
     StatementLine {
         position: line.position,
@@ -196,8 +197,8 @@ fn view(state: &Core, currency: &Currency, line: &Movement) -> StatementLine {
         reference,
         corrects,
         role: line.role.map(sycee_core::catalog::PartyRole::name),
-        counterparty: party_name(state, line.counterparty),
-        counterparty_account: account_name(state, line.counterparty),
+        counterparty: line.counterparty.map_or_else(String::new, |it| party_name(state, it)),
+        counterparty_account: line.counterparty.map_or_else(String::new, |it| account_name(state, it)),
         reason: line.reason.clone(),
         amount: currency.write(line.amount),
         balance: currency.write(line.balance),

@@ -321,6 +321,14 @@ impl State {
         self.by_handle.get(handle).copied()
     }
 
+    /// Every offer with its schedules, in the order of their handles.
+    pub fn priced_offers(&self) -> impl Iterator<Item = (OfferId, Vec<(ScheduleId, &Schedule)>)> + '_ {
+        self.by_handle.iter().map(|offer| {
+            let schedules = self.schedules_of(*offer);
+            (*offer, schedules.filter_map(|(_, id)| Some((id, self.schedules.get(&id)?))).collect())
+        })
+    }
+
     /// Offers have the handles below this.
     pub fn offer_handles(&self) -> u32 {
         self.by_handle.len()

@@ -349,6 +349,14 @@ impl State {
         self.handles.get(&key).copied()
     }
 
+    /// Every key that spends with its account, in the order of their handles.
+    pub fn spending_keys(&self) -> Vec<(KeyId, AccountId)> {
+        let spending = self.handles.iter().filter_map(|(key, handle)| Some((*handle, *key, self.keys.get(key)?.account?)));
+        let mut spending: Vec<_> = spending.collect();
+        spending.sort_unstable();
+        spending.into_iter().map(|(_, key, account)| (key, account)).collect()
+    }
+
     /// What metering asks of the key with that handle.
     pub fn key_row(&self, handle: Handle) -> Option<&KeyRow> {
         self.rows.get(handle)

@@ -171,7 +171,8 @@ impl Problem {
             | Refusal::Idempotency(_)
             | Refusal::Params(_)
             | Refusal::Membership(_)
-            | Refusal::Catalog(_) => {
+            | Refusal::Catalog(_)
+            | Refusal::Metering(_) => {
                 let message = format!("The ledger refused: {}.", refusal.code());
                 Self::new(500, SERVER, refusal.code(), message)
             }

@@ -84,6 +84,11 @@ impl Frame {
         })
     }
 
+    /// Bytes that it takes on disk, whole blocks.
+    pub fn bytes_on_disk(&self) -> u64 {
+        (blocks_of(self.payload.len()) * BLOCK_BYTES) as u64
+    }
+
     fn content_hash(&self) -> Hash {
         hash(&self.fields(), &self.previous_hash, &self.payload)
     }

@@ -53,8 +53,9 @@ impl Leaf {
 impl Record<'_> {
     /// The leaf of this entry at its position.
     pub fn leaf(&self, position: u64) -> Leaf {
-        let Self { salt_key, at, kind, entry } = self;
-        Leaf { position, at: *at, kind: *kind, commitment: commitment(&salt(salt_key), entry) }
+        let Self { salt_key, at, kind, root, entry } = self;
+        let commitment = root.unwrap_or_else(|| commitment(&salt(salt_key), entry));
+        Leaf { position, at: *at, kind: *kind, commitment }
     }
 }
 
@@ -63,6 +64,13 @@ pub fn salt(key: &SaltKey) -> Salt {
     let mut salt = [0; SALT_BYTES];
     ChaCha20::new(&(*key).into(), &[0; 12].into()).apply_keystream(&mut salt);
     salt
+}
+
+/// The salt of an entry, and after it those of so many lines of it: the keystream goes on.
+pub fn salts(key: &SaltKey, lines: usize) -> Vec<Salt> {
+    let mut salts = vec![[0; SALT_BYTES]; lines + 1];
+    ChaCha20::new(&(*key).into(), &[0; 12].into()).apply_keystream(salts.as_flattened_mut());
+    salts
 }
 
 /// SHA-256(salt ‖ entry).
@@ -83,17 +91,18 @@ mod tests {
 
     #[test]
     fn every_field_is_in_the_leaf() {
-        let record = Record { salt_key: [1; 32], at: 5, kind: 3, entry: b"entry" };
+        let record = Record { salt_key: [1; 32], at: 5, kind: 3, root: None, entry: b"entry" };
         let leaf = record.leaf(9);
         let mut hashes = vec![leaf.hash()];
         hashes.push(record.leaf(10).hash());
         hashes.push(Record { at: 6, ..record.clone() }.leaf(9).hash());
         hashes.push(Record { kind: 4, ..record.clone() }.leaf(9).hash());
         hashes.push(Record { salt_key: [2; 32], ..record.clone() }.leaf(9).hash());
-        hashes.push(Record { entry: b"Entry", ..record }.leaf(9).hash());
+        hashes.push(Record { entry: b"Entry", ..record.clone() }.leaf(9).hash());
+        hashes.push(Record { root: Some([7; 32]), ..record }.leaf(9).hash());
         hashes.sort_unstable();
         hashes.dedup();
-        assert_eq!(hashes.len(), 6);
+        assert_eq!(hashes.len(), 7);
         assert_eq!(leaf.data()[..18], [1, 3, 9, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

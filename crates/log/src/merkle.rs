@@ -10,6 +10,7 @@
 //!   tree of 4
 //! ```
 
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 use crate::frame::Hash;
@@ -67,14 +68,58 @@ impl Frontier {
     }
 }
 
+/// The root over leaves whose hashes are given, level by level in place: for those who have them all.
+pub fn root(mut level: Vec<Hash>) -> Hash {
+    while level.len() > 1 {
+        for pair in 0..level.len() / 2 {
+            level[pair] = node_hash(&level[2 * pair], &level[2 * pair + 1]);
+        }
+        if level.len() % 2 == 1 {
+            // Has no sister and goes up as it is.
+            let last = level.len() - 1;
+            level[last / 2] = level[last];
+        }
+        level.truncate(level.len().div_ceil(2));
+    }
+    level.pop().unwrap_or_else(|| Sha256::digest([]).into())
+}
+
+/// SHA-256 of what is at most as long as `N` blocks hold beside its length. Short hashes are most of what a log of many small
+/// things computes, and this spares them the streaming interface.
+pub fn short_hash<const N: usize>(parts: &[&[u8]]) -> Hash {
+    let mut blocks = [[0; BLOCK]; N];
+    let bytes = blocks.as_flattened_mut();
+    let mut length = 0;
+    for part in parts {
+        bytes[length..length + part.len()].copy_from_slice(part);
+        length += part.len();
+    }
+    bytes[length] = 0x80;
+    let used = (length + 1 + size_of::<u64>()).div_ceil(BLOCK);
+    bytes[used * BLOCK - size_of::<u64>()..used * BLOCK].copy_from_slice(&(length as u64 * 8).to_be_bytes());
+    let mut state = START;
+    compress256(&mut state, &blocks[..used]);
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    hash
+}
+
+const BLOCK: usize = 64;
+/// FIPS 180-4, section 5.3.3.
+const START: [u32; 8] = [
+    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
+];
+
 /// SHA-256(0x00 ‖ data).
 pub fn leaf_hash(data: &[u8]) -> Hash {
     Sha256::new().chain_update([0]).chain_update(data).finalize().into()
 }
 
 /// SHA-256(0x01 ‖ left ‖ right).
-pub fn node_hash(left: &[u8], right: &[u8]) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    short_hash::<2>(&[&[1], left, right])
 }
 
 #[cfg(test)]
@@ -104,7 +149,16 @@ mod tests {
         assert_eq!(hex(&Frontier::new().root()), empty);
         assert!(hex(&leaf_hash(b"")).starts_with("6e340b9c"));
         assert!(hex(&leaf_hash(b"L123456")).starts_with("395aa064"));
-        assert!(hex(&node_hash(b"N123", b"N456")).starts_with("aa217fe8"));
+        assert!(hex(&short_hash::<1>(&[&[1], b"N123", b"N456"])).starts_with("aa217fe8"));
+    }
+
+    #[test]
+    fn a_short_hash_is_the_hash() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for length in 0..=183 {
+            let (one, other) = bytes[..length].split_at(length / 3);
+            assert_eq!(short_hash::<3>(&[one, other]), <Hash>::from(Sha256::digest(&bytes[..length])));
+        }
     }
 
     #[test]
@@ -113,6 +167,7 @@ mod tests {
         let mut leaves = Vec::new();
         for index in 0..300_u32 {
             assert_eq!(frontier.root(), root_of(&leaves), "{index} leaves");
+            assert_eq!(root(leaves.clone()), root_of(&leaves), "{index} leaves");
             assert_eq!(Frontier::from_bytes(&frontier.to_bytes()).as_ref(), Some(&frontier));
             let leaf = leaf_hash(&index.to_le_bytes());
             leaves.push(leaf);

@@ -6,19 +6,25 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | length of the entry |
-//! | 4 | kind |
+//! | 4 | kind; its highest bit is set if a root follows |
 //! | 5..13 | at |
 //! | 13..45 | salt key |
-//! | 45.. | entry |
+//! | 45..77 | root, if there is one |
+//! | then | entry |
+//!
+//! An entry of many lines commits to each of them: its root is that of the tree over its salted lines. It is kept so that whoever
+//! folds the log need not hash them all; `verify` does.
 //!
 //! There is one encoding of a record and no room for anything else: what is left over at the end of a payload
 //! is refused.
 
 use crate::block::array;
 use crate::error::Cause;
-use crate::frame::{Draft, Frame};
+use crate::frame::{Draft, Frame, Hash};
 
 const HEADER_BYTES: usize = 45;
+const ROOT_BYTES: usize = 32;
+const HAS_ROOT: u8 = 0x80;
 
 /// Key of the stream that the salt of one entry's commitment is taken from.
 pub type SaltKey = [u8; 32];
@@ -28,8 +34,10 @@ pub struct Record<'a> {
     pub salt_key: SaltKey,
     /// Nanoseconds UTC.
     pub at: u64,
-    /// What sort of entry it is; the log gives it no meaning.
+    /// What sort of entry it is, below 128; the log gives it no meaning.
     pub kind: u8,
+    /// What its leaf commits to in place of the entry's bytes.
+    pub root: Option<Hash>,
     pub entry: &'a [u8],
 }
 
@@ -39,20 +47,22 @@ impl Draft {
         Self { rules, at, count: 0, payload: Vec::new() }
     }
 
-    /// Adds an entry. Panics if it is 4 GiB long or the 2^32nd, which no frame can hold anyway.
+    /// Adds an entry. Panics if it is 4 GiB long or the 2^32nd, which no frame can hold anyway, or its kind is above 127.
     pub fn push(&mut self, record: &Record<'_>) {
         let length = u32::try_from(record.entry.len()).expect("an entry is below the frame limit");
         self.payload.extend_from_slice(&length.to_le_bytes());
-        self.payload.push(record.kind);
+        assert!(record.kind < HAS_ROOT, "a kind is below 128");
+        self.payload.push(record.kind | if record.root.is_some() { HAS_ROOT } else { 0 });
         self.payload.extend_from_slice(&record.at.to_le_bytes());
         self.payload.extend_from_slice(&record.salt_key);
+        self.payload.extend(record.root.iter().flatten());
         self.payload.extend_from_slice(record.entry);
         self.count = self.count.checked_add(1).expect("a frame's entries are counted in 32 bits");
     }
 
-    /// Bytes that [`Draft::push`] adds for an entry of this length.
-    pub const fn record_bytes(entry_bytes: usize) -> usize {
-        HEADER_BYTES + entry_bytes
+    /// Bytes that [`Draft::push`] adds for a record.
+    pub const fn record_bytes(record: &Record<'_>) -> usize {
+        HEADER_BYTES + if record.root.is_some() { ROOT_BYTES } else { 0 } + record.entry.len()
     }
 }
 
@@ -75,11 +85,18 @@ impl Frame {
 fn split(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
     let length = usize::try_from(u32::from_le_bytes(array(header, 0))).ok()?;
+    let (root, rest) = if header[4] & HAS_ROOT == 0 {
+        (None, rest)
+    } else {
+        let (root, rest) = rest.split_first_chunk::<ROOT_BYTES>()?;
+        (Some(*root), rest)
+    };
     let (entry, rest) = rest.split_at_checked(length)?;
     let record = Record {
-        kind: header[4],
+        kind: header[4] & !HAS_ROOT,
         at: u64::from_le_bytes(array(header, 5)),
         salt_key: array(header, 13),
+        root,
         entry,
     };
     Some((record, rest))

@@ -30,18 +30,27 @@ pub enum Closed {
     Released { account: AccountId, release: Release },
 }
 
+/// What moved the money of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A posting of the entry at this position.
+    Posting(Purpose),
+    /// Lines of metering since the movement before and up to this position, in one sum.
+    Metering,
+}
+
 /// One movement on an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementLine {
     pub position: u64,
     pub at: Time,
-    pub purpose: Purpose,
+    pub cause: Cause,
     /// The caller's words, such as a bank's reference.
     pub reference: Option<String>,
     /// Why the operator did it.
     pub reason: Option<String>,
-    /// The other side.
-    pub counterparty: Account,
+    /// The other side; none where there are many.
+    pub counterparty: Option<Account>,
     /// Why the account was paid from a receipt.
     pub role: Option<PartyRole>,
     /// Negative if it left the account.
@@ -93,11 +102,14 @@ impl Archive {
                 None => self.frame_of(line.position)?,
             };
             let (entry, _) = entry_in(&frame, line.position)?;
-            let moved = movements_of(account, &entry, *opening);
-            if moved.last().map(|it| it.balance) != Some(line.balance) {
+            let moved = movements_of(account, &entry, line.balance);
+            let Some(first) = moved.first() else {
                 let context = format!("match the statement of {account:?} at position {}", line.position);
                 return Err(Error::new(ErrorKind::Unsound, context));
-            }
+            };
+            // Metering has no lines of its own here: it shows in what the account has when the next one comes.
+            let balance = first.balance - first.amount;
+            movements.extend((balance != *opening).then(|| metered(&entry, balance - *opening, balance)));
             movements.extend(moved);
             last = Some(frame);
         }
@@ -122,10 +134,25 @@ fn holds(frame: &Frame, position: u64) -> bool {
     (frame.first_position..frame.first_position + u64::from(frame.count)).contains(&position)
 }
 
-/// The movements of one entry on one account. A member may buy at its own site: then the account is on both sides of a posting,
-/// and each leg that comes back is a movement of its own.
-fn movements_of(account: Account, entry: &Entry, opening: Amount) -> Vec<StatementLine> {
-    let mut balance = opening;
+/// What lines of metering moved before an entry.
+fn metered(entry: &Entry, amount: Amount, balance: Amount) -> StatementLine {
+    StatementLine {
+        position: entry.position,
+        at: entry.at,
+        cause: Cause::Metering,
+        reference: None,
+        reason: None,
+        counterparty: None,
+        role: None,
+        amount,
+        balance,
+    }
+}
+
+/// The movements of one entry on one account, which had `closing` after the last. A member may buy at its own site: then the
+/// account is on both sides of a posting, and each leg that comes back is a movement of its own.
+fn movements_of(account: Account, entry: &Entry, closing: Amount) -> Vec<StatementLine> {
+    let mut balance = 0;
     let mut movements = Vec::new();
     for event in &entry.events {
         let Event::Ledger(ledger::Event::Posted { from, legs, purpose, reference }) = event else {
@@ -139,16 +166,19 @@ fn movements_of(account: Account, entry: &Entry, opening: Amount) -> Vec<Stateme
                 movements.push(StatementLine {
                     position: entry.position,
                     at: entry.at,
-                    purpose: *purpose,
+                    cause: Cause::Posting(*purpose),
                     reference: reference.clone(),
                     reason: entry.reason.clone(),
-                    counterparty,
+                    counterparty: Some(counterparty),
                     role: roles.get(index).copied(),
                     amount,
                     balance,
                 });
             }
         }
+    }
+    for movement in &mut movements {
+        movement.balance += closing - balance;
     }
     movements
 }

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{random_seed, uuid};
 use crate::key;
+use crate::lines::Names;
 use crate::seal::Sealer;
 use ed25519_dalek::SigningKey;
 use std::path::Path;
@@ -64,7 +65,7 @@ pub(crate) fn found(
         key::write(&**disk, directory, &SigningKey::from_bytes(&draw()?))?;
     }
     let decided = decide(key::read(&**disk, directory)?.verifying_key().to_bytes());
-    let mut sealer = Sealer::new(draw()?, options.payload_bytes_max());
+    let mut sealer = Sealer::new(draw()?, options.payload_bytes_max(), Names::default());
     for sealed in sealer.seal(decided.entry.into_iter().collect()) {
         log.append(log.next_number(), &sealed.draft)?;
         log.sync()?;

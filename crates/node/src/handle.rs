@@ -4,10 +4,10 @@ use crate::checkpoint::Signed;
 use crate::clock::Clock;
 use crate::error::{Result, Unavailable};
 use crate::ids::IdSource;
-use crate::threads::{Arrival, Reply};
+use crate::threads::{Arrival, LINES_WAITING_MAX, Reply, lines_of};
 use crate::views::Views;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Handle {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) views: RwLock<Views>,
+    /// Lines of metering that wait to be decided.
+    pub(crate) lines_waiting: AtomicUsize,
     /// Entries decided so far.
     pub(crate) decided: AtomicU64,
     /// When the last durable entry was decided, for those who need not wait for the views.
@@ -47,6 +49,7 @@ impl Shared {
             decided: AtomicU64::new(views.state.position),
             last_at: AtomicU64::new(views.state.at.0),
             views: RwLock::new(views),
+            lines_waiting: AtomicUsize::new(0),
             stopped: OnceLock::new(),
             checkpoint: RwLock::new(checkpoint),
             started: clock.now().wall,
@@ -86,10 +89,18 @@ impl Handle {
     }
 
     pub(crate) fn send(&self, submission: Submission, reply: Reply) -> Result<(), Unavailable> {
+        let lines = lines_of(&submission);
+        if self.shared.lines_waiting.fetch_add(lines, Ordering::AcqRel) > LINES_WAITING_MAX {
+            self.shared.lines_waiting.fetch_sub(lines, Ordering::AcqRel);
+            return Err(Unavailable::Overloaded);
+        }
         let arrival = Arrival::Submission(reply, Box::new(submission));
-        self.arrivals.try_send(arrival).map_err(|error| match error {
-            TrySendError::Full(_) => Unavailable::Overloaded,
-            TrySendError::Disconnected(_) => Unavailable::Stopped,
+        self.arrivals.try_send(arrival).map_err(|error| {
+            self.shared.lines_waiting.fetch_sub(lines, Ordering::AcqRel);
+            match error {
+                TrySendError::Full(_) => Unavailable::Overloaded,
+                TrySendError::Disconnected(_) => Unavailable::Stopped,
+            }
         })
     }
 

@@ -28,6 +28,7 @@ mod halt;
 mod handle;
 mod ids;
 mod key;
+pub mod lines;
 mod open;
 pub mod order;
 mod quiet;
@@ -37,7 +38,7 @@ mod threads;
 mod verify;
 mod views;
 
-pub use archive::{Closed, Receipt, StatementLine};
+pub use archive::{Cause, Closed, Receipt, StatementLine};
 pub use backup::{backup, restore};
 pub use clock::{Clock, Hands, Jump, Now};
 pub use error::{Error, ErrorKind, Result, Unavailable};
@@ -47,7 +48,7 @@ pub use ids::IdSource;
 pub use open::{Options, start};
 pub use threads::Node;
 pub use verify::{AssetSum, Report, verify};
-pub use views::{Activity, Direction, Rate, Rollup, RollupKey, Views};
+pub use views::{Activity, Direction, Metered, OfferHour, PayerHour, Rate, Rollup, RollupKey, Views};
 
 #[cfg(test)]
 mod tests;

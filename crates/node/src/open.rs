@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::halt;
 use crate::handle::Shared;
 use crate::ids::random_seed;
+use crate::lines::Names;
 use crate::order::Order;
 use crate::quiet;
 use crate::seal::{self, Sealer};
@@ -94,10 +95,11 @@ pub(crate) fn open(options: Options, seed: [u8; 32]) -> Result<Stages> {
 
     let (views, last_snapshot) = recover(&*disk, &directory, &source, &signed)?;
     let order = Order::new(Core::new(views.state.clone()), clock.now());
+    let names = Names::of(&views.state);
     let (sender, durable) = watch::channel(position);
     let head = source.durable();
     let shared = Arc::new(Shared::new(views, signed, clock));
-    let append = Append::new(log, Sealer::new(seed, log_options.payload_bytes_max()));
+    let append = Append::new(log, Sealer::new(seed, log_options.payload_bytes_max(), names));
     let commit = Commit::new(commit::Parts {
         disk: Arc::clone(&disk),
         directory: directory.clone(),

@@ -1,8 +1,9 @@
 //! Seal: entries become a frame's records, and leaves of the tree that checkpoints sign.
+use crate::lines::{self, Names};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 use sycee_core::entry::{Command, Entry};
-use sycee_core::{RULES, ids::Time};
+use sycee_core::{RULES, ids::Time, metering};
 use sycee_log::{Draft, Record, SaltKey};
 
 /// A frame is closed when it would become larger than this, or than a segment can hold.
@@ -20,6 +21,7 @@ pub struct Sealed {
 /// Draws a salt key for every entry from one secret seed.
 pub struct Sealer {
     keys: ChaCha20,
+    names: Names,
     frame_bytes: usize,
 }
 
@@ -31,9 +33,10 @@ impl std::fmt::Debug for Sealer {
 
 impl Sealer {
     /// The seed must be fresh for every start of a node: a salt key is never drawn twice. `payload_bytes_max` is what a frame
-    /// of the log can hold.
-    pub fn new(seed: [u8; 32], payload_bytes_max: usize) -> Self {
+    /// of the log can hold, `names` what its handles stand for.
+    pub fn new(seed: [u8; 32], payload_bytes_max: usize, names: Names) -> Self {
         Self {
+            names,
             keys: ChaCha20::new(&seed.into(), &[0; 12].into()),
             frame_bytes: FRAME_BYTES.min(payload_bytes_max),
         }
@@ -44,9 +47,11 @@ impl Sealer {
         let mut frames: Vec<Sealed> = Vec::new();
         for entry in entries {
             let bytes = minicbor::to_vec(&entry).expect("encoding into memory does not fail");
-            let record =
-                Record { salt_key: self.key(), at: entry.at.0, kind: kind(&entry.command), entry: &bytes };
-            let more = Draft::record_bytes(bytes.len());
+            let salt_key = self.key();
+            self.names.fold(&entry);
+            let root = self.names.root_of(&salt_key, &entry);
+            let record = Record { salt_key, at: entry.at.0, kind: kind(&entry.command), root, entry: &bytes };
+            let more = Draft::record_bytes(&record);
             let full = |sealed: &Sealed| sealed.draft.payload.len() + more > self.frame_bytes;
             if frames.last().is_none_or(full) {
                 let draft = Draft::new(RULES, entry.at.0);
@@ -68,7 +73,7 @@ impl Sealer {
     }
 }
 
-/// What sort of entry it is, as its leaf says: the institution of its command.
+/// What sort of entry it is, as its leaf says: the institution of its command, and whether it commits to lines.
 pub fn kind(command: &Command) -> u8 {
     match command {
         Command::Genesis(_) => 0,
@@ -78,12 +83,18 @@ pub fn kind(command: &Command) -> u8 {
         Command::Catalog(_) => 4,
         Command::Settlement(_) => 5,
         Command::Due { limit: _ } => 6,
+        Command::Metering(metering::Command::OpenSource { .. }) => 7,
+        Command::Metering(metering::Command::Record { .. } | metering::Command::Recorded { .. }) => 8,
     }
 }
 
 /// Reads an entry as it was sealed; refuses bytes that are left over or another way to write the same.
 pub fn open(record: &Record<'_>, position: u64) -> Result<Entry, Unreadable> {
     let entry = Entry::decode_exact(record.entry).map_err(|inexact| Unreadable(inexact.to_string()))?;
+    let has_lines = entry.events.iter().any(|event| lines::recorded(event).is_some());
+    if has_lines != record.root.is_some() {
+        return Err(Unreadable("it has lines and no root, or a root and no lines".to_owned()));
+    }
     if (entry.position, entry.at, kind(&entry.command)) != (position, Time(record.at), record.kind) {
         return Err(Unreadable("its position, time or kind is not the record's".to_owned()));
     }

@@ -7,6 +7,7 @@ mod due;
 mod forged;
 mod full;
 mod gate;
+mod lines;
 mod market;
 mod own_files;
 mod rig;

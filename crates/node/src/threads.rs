@@ -21,15 +21,18 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use sycee_core::Outcome;
-use sycee_core::entry::Submission;
+use sycee_core::{Outcome, metering};
+use sycee_core::entry::{Command, Submission};
 use sycee_log::{Disk, Syncer};
 use tokio::sync::oneshot;
 
 /// Commands that may wait to be decided.
 pub(crate) const ARRIVALS_MAX: usize = 16_384;
-/// Commands that are decided in one go.
+/// Work that is decided in one go: a command counts one, and as many lines of metering as [`LINES_EACH`] count one more.
 const BATCH_MAX: usize = 2_048;
+const LINES_EACH: usize = 32;
+/// Lines of metering that may wait to be decided; beyond it their senders are asked to come back, so that memory stays bounded.
+pub(crate) const LINES_WAITING_MAX: usize = 1 << 20;
 /// How often the node looks at the clock, and whether work has become due, while nothing arrives.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -187,20 +190,40 @@ impl Deciding {
 
     /// Waits for a submission unless there is work anyway, then takes what else is there; true if the node is to stop.
     fn collect(&self) -> (Vec<(Reply, Submission)>, bool) {
-        let mut arrived = Vec::new();
+        let (mut arrived, mut work) = (Vec::new(), 0);
         let wait = if self.order.is_due(self.shared.clock.now()) { Duration::ZERO } else { TICK };
         let mut next = self.arrivals.recv_timeout(wait);
         loop {
             match next {
-                Ok(Arrival::Submission(reply, submission)) => arrived.push((reply, *submission)),
+                Ok(Arrival::Submission(reply, submission)) => {
+                    let lines = lines_of(&submission);
+                    self.shared.lines_waiting.fetch_sub(lines, Ordering::AcqRel);
+                    work += 1 + lines / LINES_EACH;
+                    arrived.push((reply, *submission));
+                }
                 Ok(Arrival::Stop) | Err(RecvTimeoutError::Disconnected) => return (arrived, true),
                 Err(RecvTimeoutError::Timeout) => return (arrived, false),
             }
-            if arrived.len() == BATCH_MAX {
+            if work >= BATCH_MAX {
                 return (arrived, false);
             }
             next = self.arrivals.try_recv().map_err(|_| RecvTimeoutError::Timeout);
         }
+    }
+}
+
+/// Lines of metering that a submission brings.
+pub(crate) fn lines_of(submission: &Submission) -> usize {
+    match &submission.command {
+        Command::Metering(metering::Command::Record { batch }) => batch.lines.len(),
+        Command::Metering(_)
+        | Command::Genesis(_)
+        | Command::Ledger(_)
+        | Command::Params(_)
+        | Command::Membership(_)
+        | Command::Catalog(_)
+        | Command::Settlement(_)
+        | Command::Due { limit: _ } => 0,
     }
 }
 

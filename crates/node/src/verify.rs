@@ -6,6 +6,7 @@
 //! that was replaced by another one as good, such as a deposit with another reference.
 use crate::checkpoint;
 use crate::error::{Error, Result};
+use crate::lines::Names;
 use crate::quiet;
 use crate::seal;
 use std::collections::BTreeMap;
@@ -129,6 +130,7 @@ struct Promise {
 struct Check {
     core: Core,
     tree: Frontier,
+    names: Names,
     own: Option<Promise>,
     kept: Option<Promise>,
     folded_only: u64,
@@ -143,6 +145,7 @@ impl Check {
         Self {
             core: Core::default(),
             tree: Frontier::new(),
+            names: Names::default(),
             own: own.map(promise("the checkpoint beside the log")),
             kept: kept.map(promise("the checkpoint")),
             folded_only: 0,
@@ -185,6 +188,10 @@ impl Check {
             };
             if let Err(cause) = self.entry(&entry, frame.rules) {
                 return self.fail(position, &cause);
+            }
+            self.names.fold(&entry);
+            if self.names.root_of(&record.salt_key, &entry) != record.root {
+                return self.fail(position, "its root is not that of its lines");
             }
             self.tree.push(record.leaf(position).hash());
             if position == 0 {

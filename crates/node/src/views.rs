@@ -10,12 +10,14 @@ use std::ops::Range;
 use sycee_core::entry::{Entry, Event};
 use sycee_core::ids::{AccountId, Amount, RequestId};
 use sycee_core::ledger::{self, Account};
-use sycee_core::{State, settlement};
+use sycee_core::{State, metering, settlement};
 use sycee_log::Frontier;
 
 mod activity;
+mod metered;
 mod rollup;
 pub use activity::{Activity, Direction, Rate};
+pub use metered::{Metered, OfferHour, PayerHour};
 pub use rollup::{Rollup, RollupKey};
 
 /// A line of a statement: an entry that moved money of the account, and what the account had after it.
@@ -47,6 +49,8 @@ pub struct Views {
     /// The tree over all leaves so far.
     #[n(6)]
     pub(crate) tree: Tree,
+    #[n(7)]
+    metered: Metered,
     #[cbor(skip)]
     activity: Activity,
 }
@@ -107,7 +111,11 @@ impl Views {
             | Event::Params(_)
             | Event::Membership(_)
             | Event::Catalog(_)
-            | Event::Royalty(_) => {}
+            | Event::Royalty(_)
+            | Event::Metering(metering::Event::SourceOpened { .. }) => {}
+            Event::Metering(metering::Event::Recorded { batch, counted }) => {
+                self.metered.fold(&self.state, batch, counted);
+            }
         }
     }
 
@@ -181,6 +189,11 @@ impl Views {
         &self.activity
     }
 
+    /// What was metered elsewhere, by hour.
+    pub fn metered(&self) -> &Metered {
+        &self.metered
+    }
+
     /// What was sold, by hour, site, model and consumer.
     pub fn rollups(&self) -> &BTreeMap<RollupKey, Rollup> {
         &self.rollups
@@ -204,6 +217,7 @@ fn posted(event: &Event) -> Vec<Account> {
         | Event::Membership(_)
         | Event::Catalog(_)
         | Event::Royalty(_)
-        | Event::Settlement(_) => Vec::new(),
+        | Event::Settlement(_)
+        | Event::Metering(_) => Vec::new(),
     }
 }

@@ -30,6 +30,71 @@ pub(crate) enum Command {
     Calc(Calc),
     /// Run one simulated provider, for tests and for trying things.
     Provider(Provider),
+    /// Measure what this machine can do.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Lines of metering a second: priced, booked, split, durable and folded. Give it a machine that does nothing else.
+    Settle(Settle),
+    /// What `settle` starts to make the lines.
+    #[command(hide = true)]
+    Generate(Load),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Settle {
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Where the log is written; not in memory.
+    #[arg(long, default_value = "target/bench", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Print one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave the log there.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Load {
+    /// Lines to send as fast as they are taken; a fifth as many follow at four fifths of that rate.
+    #[arg(long, default_value_t = 10_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) lines: u64,
+    /// Accounts that use something, each with one key.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=50_000_000))]
+    pub(crate) accounts: u64,
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) offers: u64,
+    /// Lines of a batch.
+    #[arg(long, default_value_t = 16_384, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub(crate) batch: u64,
+    /// Whether some accounts use much more than others.
+    #[arg(long, default_value = "zipf")]
+    pub(crate) skew: Skew,
+    /// The number of the first line.
+    #[arg(long, default_value_t = 0, hide = true)]
+    pub(crate) first: u64,
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Skew {
+    Zipf,
+    Uniform,
+}
+
+impl Skew {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Zipf => "zipf",
+            Self::Uniform => "uniform",
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

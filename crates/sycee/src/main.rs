@@ -11,6 +11,7 @@ macro_rules! say {
 }
 
 mod apply;
+mod bench;
 mod books;
 mod calc;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         cli::Command::Restore(arguments) => books::restore(arguments),
         cli::Command::Calc(arguments) => calc::run(&arguments.kind, &arguments.file),
         cli::Command::Provider(arguments) => provider::run(arguments),
+        cli::Command::Bench(arguments) => bench::run(arguments),
     };
     done.unwrap_or_else(|error| {
         complain(&error);

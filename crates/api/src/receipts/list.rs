@@ -78,7 +78,7 @@ fn served_by(api: &Api, account: AccountId, before: u64, limit: usize) -> Result
         let movements = api.node.statement(place, start..end)?;
         let views = api.node.views();
         for movement in movements.iter().rev() {
-            let Purpose::Receipt { request } = movement.purpose else { continue };
+            let Cause::Posting(Purpose::Receipt { request }) = movement.cause else { continue };
             let index = index_of(&views, movement.position, request);
             let index = index.filter(|index| *index < before && movement.role == Some(PartyRole::Site));
             found.extend(index.map(|index| (index, request)));

@@ -3,13 +3,13 @@
 //! A batch of lines is held, sent, written and folded in one form: a column for each fact, numbers of fixed width, least
 //! significant byte first. Nothing is repeated and nothing is parsed, so that reading a line costs the bytes of its numbers.
 use crate::buckets::Buckets;
-use crate::ids::{Handle, SourceId, Time};
+use crate::ids::{Handle, Hash, SourceId, Time};
 use crate::limits;
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const MILLISECOND: u64 = 1_000_000;
 /// One bit a bucket, in wire order.
@@ -52,6 +52,11 @@ impl Lines {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Tokens of all lines.
+    pub fn tokens(&self) -> u64 {
+        self.tokens.iter().map(|tokens| u64::from(*tokens)).sum()
     }
 
     /// The keys of all lines in order.
@@ -128,8 +133,23 @@ fn usage<'a>(present: u16, tokens: &mut impl Iterator<Item = &'a u32>) -> Bucket
 }
 
 /// Lines of one source, numbered without a gap. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch(Arc<Content>);
+#[derive(Clone, Debug)]
+pub struct Batch(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    content: Content,
+    /// Asked for more than once, and dear.
+    hash: OnceLock<Hash>,
+}
+
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.content == other.0.content
+    }
+}
+
+impl Eq for Batch {}
 
 /// What a [`Batch`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -149,7 +169,7 @@ pub struct Content {
 impl Batch {
     /// A batch as it is sent.
     pub fn new(content: Content) -> Self {
-        Self(Arc::new(content))
+        Self(Arc::new(Shared { content, hash: OnceLock::new() }))
     }
 
     /// The batch that `bytes` spell in the binary form, if they spell it exactly.
@@ -159,36 +179,38 @@ impl Batch {
 
     /// When a line started.
     pub fn start_of(&self, line: &Line) -> Time {
-        self.0.base.after(u64::from(line.start_milliseconds).saturating_mul(MILLISECOND))
+        self.base.after(u64::from(line.start_milliseconds).saturating_mul(MILLISECOND))
     }
 
     /// Number of lines.
     pub fn len(&self) -> u64 {
-        u64::try_from(self.0.lines.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.lines.len()).unwrap_or(u64::MAX)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.lines.is_empty()
+        self.lines.is_empty()
     }
 
     /// The number after its last line; `None` if it does not fit.
     pub fn end(&self) -> Option<u64> {
-        self.0.first.checked_add(self.len())
+        self.first.checked_add(self.len())
     }
 
     /// SHA-256 of all it says.
-    pub fn hash(&self) -> crate::ids::Hash {
-        let mut encoder = Encoder::new(Hashing(Sha256::new()));
-        encoder.encode(&*self.0).expect("hashing does not fail");
-        crate::ids::Hash(encoder.into_writer().0.finalize().into())
+    pub fn hash(&self) -> Hash {
+        *self.0.hash.get_or_init(|| {
+            let mut encoder = Encoder::new(Hashing(Sha256::new()));
+            encoder.encode(&**self).expect("hashing does not fail");
+            Hash(encoder.into_writer().0.finalize().into())
+        })
     }
 }
 
 impl std::ops::Deref for Batch {
     type Target = Content;
     fn deref(&self) -> &Content {
-        &self.0
+        &self.0.content
     }
 }
 
@@ -204,7 +226,7 @@ impl Write for Hashing {
 
 impl<C> Encode<C> for Batch {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {
-        self.0.encode(e, ctx)
+        self.0.content.encode(e, ctx)
     }
 }
 

@@ -68,23 +68,24 @@ proptest! {
 
     #[test]
     fn records_are_read_as_they_were_written(
-        entries in vec((any::<[u8; 32]>(), any::<u64>(), any::<u8>(), vec(any::<u8>(), 0..100)), 1..20),
+        entries in vec((any::<[u8; 32]>(), any::<u64>(), 0..128_u8, any::<Option<[u8; 32]>>(), vec(any::<u8>(), 0..100)), 1..20),
         first_position in 0..u64::MAX / 2,
         cut in any::<proptest::sample::Index>(),
     ) {
         let mut draft = Draft::new(1, 2);
         let mut bytes = 0;
-        for (salt_key, at, kind, entry) in &entries {
-            draft.push(&Record { salt_key: *salt_key, at: *at, kind: *kind, entry });
-            bytes += Draft::record_bytes(entry.len());
+        for (salt_key, at, kind, root, entry) in &entries {
+            let record = Record { salt_key: *salt_key, at: *at, kind: *kind, root: *root, entry };
+            draft.push(&record);
+            bytes += Draft::record_bytes(&record);
         }
         prop_assert_eq!((draft.payload.len(), draft.count as usize), (bytes, entries.len()));
         let mut frame = frame_of(&draft, first_position);
         let records = frame.records().unwrap();
         prop_assert_eq!(records.len(), entries.len());
-        for ((index, (position, record)), (salt_key, at, kind, entry)) in (0..).zip(&records).zip(&entries) {
+        for ((index, (position, record)), (salt_key, at, kind, root, entry)) in (0..).zip(&records).zip(&entries) {
             prop_assert_eq!(*position, first_position + index);
-            prop_assert_eq!(record, &Record { salt_key: *salt_key, at: *at, kind: *kind, entry });
+            prop_assert_eq!(record, &Record { salt_key: *salt_key, at: *at, kind: *kind, root: *root, entry });
         }
         // Too few bytes, too many, or another count.
         frame.payload.push(0);
@@ -105,10 +106,11 @@ fn frame_of(draft: &Draft, first_position: u64) -> Frame {
 #[test]
 fn the_layout_of_a_frame_stays() {
     let mut draft = Draft::new(3, 5);
-    draft.push(&Record { salt_key: [0xaa; 32], at: 4, kind: 2, entry: b"entry" });
+    let record = Record { salt_key: [0xaa; 32], at: 4, kind: 2, root: None, entry: b"entry" };
+    draft.push(&record);
     let (bytes, after) = encoded(&Head { number: 6, position: 7, hash: [0xbb; 32] }, &draft);
     let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    let end = STAMP_BYTES + HEADER_BYTES + Draft::record_bytes(5);
+    let end = STAMP_BYTES + HEADER_BYTES + Draft::record_bytes(&record);
     let expected = [
         // magic, checksum, number, index, blocks
         "53794672",

@@ -39,7 +39,7 @@ pub(super) fn draft_of(life: u16, number: u64, bytes: usize) -> Draft {
     let entry: Vec<u8> = (0_u8..251).cycle().skip(usize::try_from(first).unwrap()).take(bytes).collect();
     let (first, second) = entry.split_at(bytes / 3);
     for (kind, entry) in (0_u8..).zip([first, second]) {
-        draft.push(&Record { salt_key: [kind; 32], at: 1_000 + number, kind, entry });
+        draft.push(&Record { salt_key: [kind; 32], at: 1_000 + number, kind, root: None, entry });
     }
     draft
 }

@@ -3,6 +3,7 @@ use super::market::{AUTHOR, CONSUMING};
 use super::rig::{Rig, directory, entries, filled, options, shared};
 use crate::clock::Clock;
 use crate::error::ErrorKind;
+use crate::lines::Names;
 use crate::seal::{Sealer, kind};
 use crate::{Report, checkpoint, key, verify};
 use proptest::prelude::*;
@@ -40,10 +41,13 @@ fn written(honest: &Honest, records: &[(Entry, Vec<u8>)], rules: u16) -> SimDisk
     let disk = SimDisk::new(6);
     let options = Options { segment_bytes: SEGMENT_BYTES, ..Options::default() };
     let mut log = Log::create(shared(&disk), &directory(), options).unwrap();
+    let mut names = Names::default();
     for (entry, bytes) in records {
         let mut draft = Draft::new(rules, entry.at.0);
         let (at, kind) = (entry.at.0, kind(&entry.command));
-        draft.push(&Record { salt_key: [8; 32], at, kind, entry: bytes });
+        names.fold(entry);
+        let root = names.root_of(&[8; 32], entry);
+        draft.push(&Record { salt_key: [8; 32], at, kind, root, entry: bytes });
         log.append(log.next_number(), &draft).unwrap();
         log.sync().unwrap();
     }
@@ -323,7 +327,7 @@ fn the_salts_are_part_of_what_was_signed() {
     let report = verify(&shared(&disk), &directory(), Some(&honest.signed)).unwrap();
     assert!(report.cause.unwrap().starts_with("another history: "));
     // And each entry has its own.
-    let mut sealer = Sealer::new([1; 32], 1 << 20);
+    let mut sealer = Sealer::new([1; 32], 1 << 20, Names::default());
     let twice = vec![honest.entries[3].clone(), honest.entries[3].clone()];
     let sealed = sealer.seal(twice).remove(0);
     assert_ne!(sealed.leaves[0], sealed.leaves[1]);

@@ -6,11 +6,13 @@ use sycee_core::buckets::{Bucket, Buckets};
 use sycee_core::catalog::{self, Basis, Kind, Model, OfferTerms, PartyRole, Schedule, Share, SiteFacts};
 use sycee_core::entry::{Command, Submission};
 use sycee_core::ids::{
-    AccountId, Amount, Asset, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, RequestId, ScheduleId,
-    SiteId, Time,
+    AccountId, Amount, Asset, Handle, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, RequestId, ScheduleId,
+    SiteId, SourceId, Time,
 };
 use sycee_core::ledger;
+use sycee_core::limits::HOUR;
 use sycee_core::membership::{self, Member, Role, Standing};
+use sycee_core::metering::{self, Batch, Content, Line, Lines, Source};
 use sycee_core::permission::Actor;
 use sycee_core::settlement::{
     self, Ask, Attempt, AttemptOutcome, Delivery, Endpoint, Finish, Mark, Measure, Output, Release,
@@ -30,6 +32,8 @@ pub(super) const SITES: [SiteId; 2] = [SiteId(0xf0), SiteId(0xf1)];
 /// One at each site, at the same prices.
 pub(super) const OFFERS: [OfferId; 2] = [OfferId(0x10), OfferId(0x11)];
 pub(super) const CONSUMING: MemberId = MemberId(0x20);
+pub(super) const METER: MemberId = MemberId(0x24);
+pub(super) const SOURCE: SourceId = SourceId(0x50);
 
 /// Whatever a member may do has a reason, which tests do not have.
 pub(super) fn by(operator: MemberId, command: impl Into<Command>) -> Submission {
@@ -61,6 +65,11 @@ pub(super) fn market(operator: MemberId) -> Vec<Submission> {
     commands.push(membership::Command::IssueKey { key: KEY, member: CONSUMING, account, label, hash }.into());
     commands.push(deposit(CONSUMER, 1_000 * CREDIT).into());
     commands.extend(supply());
+    let (name, roles) = ("meter".to_owned(), vec![Role::Meter]);
+    let details = Member { name: name.clone(), organisation: None, roles, standing: Standing::Active };
+    commands.push(membership::Command::Register { member: METER, details }.into());
+    let details = Source { member: METER, name, provider: None };
+    commands.push(metering::Command::OpenSource { source: SOURCE, details }.into());
     commands.into_iter().map(|command| by(operator, command)).collect()
 }
 
@@ -153,6 +162,25 @@ fn usage(output: u64) -> Buckets {
 
 pub(super) fn mark(request: RequestId, offer: OfferId, output: u64) -> (RequestId, Mark) {
     (request, Mark { offer, usage: usage(output) })
+}
+
+/// Lines from the number `first` on, each of so many output tokens; the keys and offers are those of the market, and one of each
+/// that nobody has.
+pub(super) fn lines(at: Time, first: u64, outputs: &[u64]) -> Submission {
+    let mut lines = Lines::default();
+    for (index, output) in (0_u32..).zip(outputs) {
+        let line = Line {
+            key: Handle(u32::from(output % 11 == 10)),
+            offer: Handle(index % 7 % 3),
+            start_milliseconds: 3_600_000 - index * 3,
+            duration_milliseconds: index,
+            microjoules: output * 1_000_003,
+            usage: usage(*output),
+        };
+        assert!(lines.push(&line));
+    }
+    let batch = Batch::new(Content { source: SOURCE, first, base: at.before(HOUR), lines });
+    Submission::internal(Actor::Member(METER), metering::Command::Record { batch })
 }
 
 pub(super) fn settle(request: RequestId, offer: OfferId, output: u64, started: Time) -> Submission {

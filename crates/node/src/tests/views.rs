@@ -2,12 +2,13 @@
 use super::market::{AUTHOR, CONSUMER, DATA, WORKS};
 use super::rig::{Rig, directory, entries, filled, options};
 use super::workload::Dice;
+use crate::archive::Cause;
 use crate::snapshot;
 use crate::views::Views;
 use std::collections::{BTreeMap, BTreeSet};
 use sycee_core::entry::{Entry, Event};
 use sycee_core::ids::{AccountId, Amount, Asset, RequestId, Time};
-use sycee_core::ledger::{self, Account};
+use sycee_core::ledger::{self, Account, Purpose};
 use sycee_core::limits::{HOUR, SECOND};
 use sycee_core::settlement;
 use sycee_log::{Disk as _, SimDisk};
@@ -53,27 +54,35 @@ fn naive_movements(entries: &[Entry], account: Account) -> Vec<(u64, Amount)> {
 
 #[test]
 fn statements_are_what_the_log_says() {
-    let mut own = 0;
+    let (mut own, mut metering) = (0, 0);
     for seed in SEEDS {
         let (_disk, rig, entries) = log(seed);
         let views = rig.stages.shared.views.read().unwrap();
+        let mut metered = 0;
         for account in ACCOUNTS {
             let count = views.line_count(account);
             let lines = views.lines(account, 0..count);
             let statement = rig.stages.archive.movements(account, &lines).unwrap();
-            let shown: Vec<_> = statement.iter().map(|line| (line.position, line.amount)).collect();
+            let posted = statement.iter().filter(|line| line.cause != Cause::Metering);
+            let shown: Vec<_> = posted.map(|line| (line.position, line.amount)).collect();
             assert_eq!(shown, naive_movements(&entries, account), "seed {seed}, {account:?}");
             let mut balance = 0;
             for line in &statement {
                 balance += line.amount;
                 assert_eq!(line.balance, balance);
                 let entry = &entries[usize::try_from(line.position).unwrap()];
-                assert_eq!((line.at, &line.reason), (entry.at, &entry.reason));
-                assert_eq!(line.role.is_some(), matches!(line.purpose, ledger::Purpose::Receipt { .. }));
-                own += u32::from(line.counterparty == account);
+                assert_eq!(line.at, entry.at);
+                if line.cause == Cause::Metering {
+                    metering += 1;
+                    metered += line.amount;
+                    continue;
+                }
+                assert_eq!(&line.reason, &entry.reason);
+                assert_eq!(line.role.is_some(), matches!(line.cause, Cause::Posting(Purpose::Receipt { .. })));
+                own += u32::from(line.counterparty == Some(account));
             }
             let now = views.state.ledger.balance(account).map_or(0, |balance| balance.amount);
-            assert_eq!(balance, now);
+            metered += now - balance;
             // Any page of it is that part of it.
             for (from, to) in [(0, 1), (count / 3, count / 2), (count, count + 5), (5, 2)] {
                 let page = rig.stages.archive.movements(account, &views.lines(account, from..to)).unwrap();
@@ -88,8 +97,10 @@ fn statements_are_what_the_log_says() {
                 assert_eq!(page, part);
             }
         }
+        assert_eq!(metered, 0, "what lines of metering took from some they gave to others");
     }
     assert!(own > 50, "a member bought at its own site: {own} movements");
+    assert!(metering > 50, "{metering} movements were lines of metering");
 }
 
 #[test]
@@ -228,7 +239,11 @@ fn a_snapshot_and_the_rest_are_the_whole() {
 
 #[test]
 fn activity_is_the_last_minute_and_no_more() {
-    let (_disk, rig, entries) = log(2);
+    let (_disk, rig, mut entries) = log(2);
+    // So that the last of them is a sale.
+    let is_sale = |event: &Event| matches!(event, Event::Settlement(settlement::Event::Settled { .. }));
+    let last_sale = entries.iter().rposition(|entry| entry.events.iter().any(is_sale)).unwrap();
+    entries.truncate(last_sale + 1);
     let sales: Vec<(Time, u64, Amount)> = entries
         .iter()
         .flat_map(|entry| entry.events.iter().map(|event| (entry.at, event)))

@@ -1,6 +1,6 @@
 //! A workload from a seed: what a gateway and an operator would send, some of it to be refused, some of it twice.
 use super::market::{
-    AUTHOR, CONSUMER, CREDIT, DATA, OFFERS, WORKS, authorise, by, by_gateway, deposit, mark, market, prices,
+    AUTHOR, CONSUMER, CREDIT, DATA, OFFERS, WORKS, authorise, by, by_gateway, deposit, lines, mark, market, prices,
     release, request, settle,
 };
 use crate::ids::uuid;
@@ -45,13 +45,29 @@ pub(super) struct Workload {
     asked: Vec<RequestId>,
     sent: Vec<Submission>,
     drawn: u64,
+    /// Lines of metering that were sent.
+    lines: u64,
 }
 
 impl Workload {
     pub(super) fn new(seed: u64, operator: MemberId) -> Self {
         let setting_up = market(operator).into_iter();
         let (asked, sent) = (Vec::new(), Vec::new());
-        Self { dice: Dice::new(seed), operator, setting_up, asked, sent, drawn: 0 }
+        Self { dice: Dice::new(seed), operator, setting_up, asked, sent, drawn: 0, lines: 0 }
+    }
+
+    /// The next lines, a few of them sent before, or some that a gap is before.
+    fn meter(&mut self, now: Time) -> Submission {
+        let outputs: Vec<u64> = (0..=self.dice.roll(6)).map(|_| self.dice.roll(400)).collect();
+        let first = match self.dice.roll(8) {
+            0 => self.lines.saturating_sub(2),
+            1 => self.lines + 1,
+            _ => self.lines,
+        };
+        if first <= self.lines {
+            self.lines = first + outputs.len() as u64;
+        }
+        lines(now, first, &outputs)
     }
 
     /// What is sent at `now`.
@@ -60,7 +76,8 @@ impl Workload {
             return first;
         }
         self.drawn += 1;
-        match self.dice.roll(24) {
+        match self.dice.roll(27) {
+            24..=26 => self.meter(now),
             0..=6 => {
                 let request = request(now, self.drawn);
                 self.asked.push(request);
