@@ -17,7 +17,8 @@ import pytest
 from harness.control import Refused, units
 from harness.deployed import Deployed
 from harness.engine import model_file
-from harness.provider import CHAT, ScriptedProvider, chunk
+from harness.process import poll
+from harness.provider import CHAT, ScriptedProvider, chunk, pace
 from harness.streams import Received, read_stream
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
@@ -33,7 +34,7 @@ async def endless(request, reply):
     letters = FAST if request.json()["messages"][0]["content"].endswith("0") else SLOW
     while True:
         await reply.event(chunk({"content": letters}))
-        await asyncio.sleep(0.1)
+        await pace(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +55,10 @@ async def streams_until_killed(sycee, consumer, moment):
     body = {"model": CHAT, "max_tokens": 30_000}
     tasks = [asyncio.create_task(read_stream(sycee.base_url, consumer.key, {**body, "messages": [{"role": "user", "content": f"stream {at}"}]},
                                              received[at], len)) for at in range(STREAMS)]
-    deadline = time.monotonic() + 30
-    while not all(one.tokens for one in received):
-        assert time.monotonic() < deadline, f"{sum(bool(one.tokens) for one in received)} of {STREAMS} streams began"
-        assert not any(task.done() for task in tasks), [one.status for one in received if one.status != 200]
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(moment)
+    await poll(lambda: all(one.tokens for one in received) or any(task.done() for task in tasks), 30, "every stream to begin")
+    assert not any(task.done() for task in tasks), [one.status for one in received if one.status != 200]
+    due = time.monotonic() + moment
+    await poll(lambda: time.monotonic() >= due, 2 * moment + 1, "the moment of the kill")
     killed = time.monotonic()
     await asyncio.to_thread(sycee.kill)
     await asyncio.wait_for(asyncio.gather(*tasks), 20)
