@@ -1,6 +1,17 @@
 // The overview is alive: a request shows up on an open page, without a reload.
-import { expect, test } from "@playwright/test";
-import { origin, settledRequest, signIn } from "./demo";
+import { expect, type Page, test } from "@playwright/test";
+import { origin, ready, settledRequest, signIn } from "./demo";
+
+/** From now on the page is shown what the API answers at this moment: a second later the figures would be others. */
+async function holdOverview(page: Page): Promise<{ tokens_per_min: number }[]> {
+  const answer = await page.request.get(`${ready().api_url}/overview`);
+  const overview = (await answer.json()) as { flows: { tokens_per_min: number }[] };
+  await page.route("**/api/v1/overview", (route) => route.fulfill({ json: overview }));
+  await page.route("**/api/v1/overview/events", (route) => route.abort());
+  return overview.flows;
+}
+
+const whole = (text: string) => Number(text.replaceAll(",", ""));
 
 test("a request's receipt appears on the open page and opens from there", async ({ page }) => {
   await signIn(page);
@@ -54,10 +65,23 @@ test("a figure says what it is made of, since when, and where its proof is; the 
 test("the flow as a table holds the tokens of the picture", async ({ page }) => {
   await settledRequest();
   await signIn(page);
+  const flows = await holdOverview(page);
+  const tokens = flows.reduce((sum, flow) => sum + flow.tokens_per_min, 0);
+  expect(tokens).toBeGreaterThan(0);
+
   await page.goto(`${origin()}/?lang=en&flow=table`);
   const table = page.getByRole("table", { name: "Flow, from west to east" });
-  await expect(table.locator("tbody tr").first()).toBeVisible();
+  await expect(table.locator("tbody tr")).toHaveCount(flows.length);
+  const inTable = await table.locator("tbody td:nth-child(4)").allInnerTexts();
+  expect(inTable.map(whole).sort()).toEqual(flows.map((flow) => flow.tokens_per_min).sort());
   await expect(page.getByRole("img", { name: /^Flow of tokens/ })).toHaveCount(0);
+
   await page.getByRole("button", { name: "Show as picture" }).click();
-  await expect(page.getByRole("img", { name: /^Flow of tokens/ })).toBeVisible();
+  const picture = page.getByRole("img", { name: /^Flow of tokens/ });
+  for (const column of ["model", "consumer"]) {
+    const figures = picture.locator(`.bar-${column} .bar-figure`);
+    await expect(figures.first()).toBeVisible();
+    const shown = (await figures.allTextContents()).map(whole);
+    expect(shown.reduce((sum, figure) => sum + figure, 0)).toBe(tokens);
+  }
 });
