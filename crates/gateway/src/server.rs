@@ -38,6 +38,7 @@ mod world;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RECEIPT: HeaderName = HeaderName::from_static("x-sycee-receipt");
+const SCHEDULE: HeaderName = HeaderName::from_static("x-sycee-schedule");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
@@ -49,7 +50,7 @@ const DISCARD_FOR: Duration = Duration::from_secs(10);
 const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Headers that scripts in browsers may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "x-request-id, x-sycee-receipt, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests",
+    "x-request-id, x-sycee-receipt, x-sycee-schedule, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests",
 );
 
 /// The data plane's paths, to be merged into the server of the binary. Serve it with
@@ -124,7 +125,7 @@ fn answer_or_refuse(shared: &Shared, answer: Result<Value, Problem>) -> Response
         Ok(value) => {
             let mut response = json_response(StatusCode::OK, &value);
             if let Ok(id) = shared.handle.new_id() {
-                response.headers_mut().insert(REQUEST_ID, id_value(RequestId(id)));
+                response.headers_mut().insert(REQUEST_ID, id_value(&RequestId(id)));
             }
             response
         }
@@ -326,7 +327,7 @@ impl Drop for Running {
             self.transcript.begin(Err(Problem::not_settled()));
         }
         self.transcript.finish();
-        let has_answer = matches!(self.transcript.head(), Some(Ok(())));
+        let has_answer = matches!(self.transcript.head(), Some(Ok(_)));
         self.shared.joins.ended(&self.likeness, self.request, has_answer);
         self.shared.running.fetch_sub(1, Ordering::Relaxed);
     }
@@ -360,9 +361,10 @@ fn run(
 
 async fn respond(shared: &Shared, begun: Begun) -> Response {
     let Begun { request, stream, reader, requests_max } = begun;
-    if let Err(problem) = reader.head().await {
-        return refuse(shared, Some(request), &problem);
-    }
+    let schedule = match reader.head().await {
+        Ok(schedule) => schedule,
+        Err(problem) => return refuse(shared, Some(request), &problem),
+    };
     let kind = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
     // A plain answer is one frame, and has a length to say.
     let body = if stream { Body::from_stream(reader) } else { Body::from(reader.whole().await) };
@@ -374,6 +376,7 @@ async fn respond(shared: &Shared, begun: Begun) -> Response {
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
     mark(headers, request);
+    headers.insert(SCHEDULE, id_value(&schedule));
     headers.insert(LIMIT_REQUESTS, HeaderValue::from(requests_max));
     headers.insert(REMAINING_REQUESTS, HeaderValue::from(free(&shared.running, requests_max)));
     response
@@ -385,12 +388,12 @@ fn free(running: &AtomicUsize, requests_max: usize) -> usize {
 
 /// The request's id, which is also its receipt's.
 fn mark(headers: &mut HeaderMap, request: RequestId) {
-    headers.insert(REQUEST_ID, id_value(request));
-    headers.insert(RECEIPT, id_value(request));
+    headers.insert(REQUEST_ID, id_value(&request));
+    headers.insert(RECEIPT, id_value(&request));
 }
 
-fn id_value(request: RequestId) -> HeaderValue {
-    HeaderValue::from_str(&request.to_string()).expect("an id is printable")
+fn id_value(id: &impl ToString) -> HeaderValue {
+    HeaderValue::from_str(&id.to_string()).expect("an id is printable")
 }
 
 fn refuse(shared: &Shared, request: Option<RequestId>, problem: &Problem) -> Response {
@@ -402,7 +405,7 @@ fn refuse(shared: &Shared, request: Option<RequestId>, problem: &Problem) -> Res
         Some(request) => mark(headers, request),
         None => {
             if let Ok(id) = shared.handle.new_id() {
-                headers.insert(REQUEST_ID, id_value(RequestId(id)));
+                headers.insert(REQUEST_ID, id_value(&RequestId(id)));
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sycee_core::entry::Submission;
-use sycee_core::ids::{Amount, RequestId, Time};
+use sycee_core::ids::{Amount, RequestId, ScheduleId, Time};
 use sycee_core::ledger::Account;
 use sycee_core::permission::Actor;
 use sycee_core::settlement::{Command, Event, Release, Settled};
@@ -49,7 +49,8 @@ pub(super) struct Play {
     late_mark: Option<Mark>,
     is_slow: bool,
     // What the client sees.
-    has_head: bool,
+    /// The schedule that the answer's head names.
+    head: Option<ScheduleId>,
     frames: Vec<String>,
     text: String,
     /// Words in all frames up to each.
@@ -175,7 +176,7 @@ impl Play {
             marks_are_late: false,
             late_mark: None,
             is_slow: false,
-            has_head: false,
+            head: None,
             frames: Vec::new(),
             text: String::new(),
             words: Vec::new(),
@@ -336,21 +337,21 @@ impl Play {
             Action::Mark(mark) => self.mark(mark),
             Action::Send(_, body) => {
                 assert!(self.is_held(), "F1: sent before the hold is durable");
-                assert!(!self.has_head, "F3: another site after the answer began");
+                assert!(self.head.is_none(), "F3: another site after the answer began");
                 self.running = true;
                 self.sent.push(serde_json::from_slice(&body).unwrap());
             }
             Action::Cancel => self.running = false,
             Action::Observe(_, outcome, _) => self.observed.push(outcome.name()),
             Action::FirstToken(..) => {}
-            Action::Head => {
+            Action::Head(schedule) => {
                 assert!(self.is_held() || self.settled.is_some(), "F1: an answer before the hold is durable");
-                self.has_head = true;
+                self.head = Some(schedule);
             }
             Action::Frame(bytes) => self.frame(String::from_utf8(bytes.to_vec()).unwrap()),
             Action::Finish => self.finished = true,
             Action::Reject(problem) => {
-                assert!(!self.has_head, "a refusal after the answer began");
+                assert!(self.head.is_none(), "a refusal after the answer began");
                 self.rejected = Some(problem);
             }
         }
@@ -430,6 +431,7 @@ impl Play {
         }
         if let Some(receipt) = &self.settled {
             assert!(receipt.total <= receipt.hold);
+            assert!(self.head.is_none_or(|schedule| schedule == receipt.schedule), "billed at other prices");
         }
         let heard_out = self.observed.last() == Some(&"served");
         assert!(!self.running || heard_out, "the site is left running");
@@ -468,7 +470,7 @@ impl Play {
         if let Some(problem) = &self.rejected {
             return format!("{} {}", problem.status, problem.code);
         }
-        if !self.has_head {
+        if self.head.is_none() {
             return "nothing".to_owned();
         }
         let mut seen = vec![format!("{} words", self.words())];
