@@ -70,7 +70,10 @@ def test_a_used_port_is_named(tmp_path):
 
 def test_a_folder_in_use_is_named(demo):
     said = start_and_fail("--port", "0", "--data", str(demo.data))
-    assert str(demo.data) in said and "lock" in said.lower(), said
+    assert str(demo.data) in said and f"locked by process {demo.process.popen.pid}" in said, said
+    (demo.data / "lock").unlink()
+    said = start_and_fail("--port", "0", "--data", str(demo.data))
+    assert str(demo.data) in said and "locked by another process" in said, "the lock is more than the file that says who has it"
 
 
 def test_sigterm_ends_it_with_sound_books_and_it_goes_on_where_it_stopped(tmp_path):

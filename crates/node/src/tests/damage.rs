@@ -115,9 +115,7 @@ fn rolled_back() -> (SimDisk, Clock, Vec<u8>, u64) {
     drop(rig);
     let newest = whole::read(&disk, &directory().join(checkpoint::FILE)).unwrap();
     for name in disk.list(&directory()).unwrap() {
-        if name != "lock" {
-            disk.remove(&directory().join(name)).unwrap();
-        }
+        disk.remove(&directory().join(name)).unwrap();
     }
     for (name, bytes) in files {
         if !disk.exists(&directory().join(&name)).unwrap() {
