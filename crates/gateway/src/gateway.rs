@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use sycee_core::catalog::OfferTerms;
 use sycee_core::entry::Submission;
 use sycee_core::permission::Actor;
 use sycee_core::{Outcome, settlement};
@@ -111,6 +112,12 @@ impl Gateway {
     /// The counters in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
         self.0.metrics.text(self.0.running.load(Ordering::Relaxed))
+    }
+
+    /// Whether requests for an offer can be sent from here: its site has an address, and what it pins to count by is loaded.
+    pub fn can_send(&self, site_name: &str, terms: &OfferTerms) -> bool {
+        let options = self.0.options();
+        options.upstreams.contains_key(site_name) && options.registry.counter(terms).is_some()
     }
 
     /// What is known of the offers' health.
