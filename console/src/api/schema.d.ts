@@ -934,7 +934,9 @@ export interface components {
         };
         /** @description A site and what it is doing. */
         OverviewSite: components["schemas"]["Site"] & {
-            /** @description Whether anything can be bought there now. */
+            /** @description Since when it has been degraded; null if it is not. */
+            failing_since: string | null;
+            /** @description Whether its state is `healthy`. */
             healthy: boolean;
             /**
              * Format: double
@@ -945,6 +947,12 @@ export interface components {
             load: number[];
             /** @description Money per million visible output tokens at its cheapest chat offer; null if it has none. */
             price_output: string | null;
+            /**
+             * @description `healthy`; `degraded` while one of its offers has failed so often that the gateway asks it last for a while, and has not
+             *     served since; `unconfigured` if the gateway has no address for it or cannot count what it sells; `withdrawn` if nothing
+             *     can be bought there.
+             */
+            state: components["schemas"]["SiteState"];
             /**
              * Format: double
              * @description Over the last ten whole seconds.
@@ -1178,6 +1186,11 @@ export interface components {
             simulated: boolean;
             standing: string;
         };
+        /**
+         * @description Whether a site serves.
+         * @enum {string}
+         */
+        SiteState: "healthy" | "degraded" | "unconfigured" | "withdrawn";
         /** @description Who was paid how much of it, and why. */
         SplitLine: {
             account: string;

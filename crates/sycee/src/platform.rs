@@ -7,6 +7,7 @@ use axum::response::Response;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use sycee_api::{Look, Sight};
 use sycee_gateway::{Connection, Gateway, Listener};
 use sycee_node::{Handle, Node};
 use tokio::net::TcpListener;
@@ -49,6 +50,7 @@ impl Platform {
         let gateway = Gateway::start(node.handle(), gateway).await?;
         let metrics = gateway.clone();
         api.metrics.push(Arc::new(move || metrics.metrics_text()));
+        api.look = Some(look(gateway.clone()));
         let app: Router = sycee_gateway::router(gateway.clone()).merge(sycee_api::router(node.handle(), api));
         let app = app.layer(from_fn(tell_address));
         let (closing, closed) = watch::channel(false);
@@ -93,6 +95,17 @@ impl Platform {
         tokio::task::spawn_blocking(move || node.stop()).await.context("failed to stop the node")??;
         Ok(())
     }
+}
+
+/// The overview shows the gateway's own view of the offers; the two do not know each other.
+fn look(gateway: Gateway) -> Look {
+    Arc::new(move |site, id, offer| {
+        if !gateway.can_send(&site.name, &offer.terms) {
+            return Sight::Unconfigured;
+        }
+        let failing = gateway.health().of(id).failing_since;
+        failing.map_or(Sight::Serves, |since| Sight::Failing { since })
+    })
 }
 
 /// The gateway's listener knows its connections by more than their address; the API wants that.
