@@ -2463,7 +2463,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too often; `retry-after` says when again. */
+            /** @description The key does not work, nor did many others from this address. */
             429: {
                 headers: {
                     [name: string]: unknown;
