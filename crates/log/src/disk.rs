@@ -64,6 +64,8 @@ pub enum SyncPoint {
     CutRecordFile,
     /// The name of that record, and of a checkpoint that was set aside before it.
     CutRecordDirectory,
+    /// That the mark of an unfinished copy is gone.
+    CopyFinished,
 }
 
 impl SyncPoint {
@@ -85,7 +87,7 @@ impl SyncPoint {
     ];
 
     /// Those of the node's own files, which lie beside the log.
-    pub const NODE: [Self; 7] = [
+    pub const NODE: [Self; 8] = [
         Self::KeyFile,
         Self::KeyDirectory,
         Self::JumpNoteFile,
@@ -93,6 +95,7 @@ impl SyncPoint {
         Self::JumpNoteRemoved,
         Self::CutRecordFile,
         Self::CutRecordDirectory,
+        Self::CopyFinished,
     ];
 }
 

@@ -4,11 +4,13 @@
 //! again gives the events that were written; that the invariants hold at the end and every asset sums to zero; and that the log
 //! still has what was signed of it, by the checkpoint beside it and by one that somebody kept. Only the last can find an entry
 //! that was replaced by another one as good, such as a deposit with another reference.
+use crate::backup;
 use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::quiet;
 use crate::seal;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use sycee_core::entry::Entry;
@@ -48,6 +50,7 @@ pub struct AssetSum {
 
 /// Checks the log in `directory`. An error means that it could not be read at all; what is wrong with it is in the report.
 pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, checkpoint: Option<&str>) -> Result<Report> {
+    find(&**disk, directory)?;
     // Before the log is opened: what was signed by then is durable by then, also in a running one.
     let own = checkpoint::load(&**disk, directory)?;
     let mut check = Check::new(own, checkpoint.map(str::to_owned));
@@ -74,6 +77,24 @@ pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, checkpoint: Option<&str>) 
         check.core = Core::new(state_after(disk, directory, check.sound())?);
     }
     Ok(check.report(not_yet_durable))
+}
+
+/// Refuses what is no log, or not all of one.
+pub(crate) fn find(disk: &dyn Disk, directory: &Path) -> Result<()> {
+    let failed = |error: io::Error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => crate::ErrorKind::NoLog,
+            _ => crate::ErrorKind::Io,
+        };
+        Error::because(kind, format!("read {}", directory.display()), error)
+    };
+    let names = disk.list(directory).map_err(failed)?;
+    backup::check_finished(disk, directory)?;
+    if names.iter().any(|name| name.starts_with("segment-")) {
+        return Ok(());
+    }
+    let context = format!("find a log in {}, which has no segment of one", directory.display());
+    Err(Error::new(crate::ErrorKind::NoLog, context))
 }
 
 enum Next {

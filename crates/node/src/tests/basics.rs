@@ -161,14 +161,3 @@ fn a_backup_that_is_not_sound_is_not_restored() {
     assert!(error.to_string().contains("restore a backup that is not sound"), "{error}");
     assert!(!copy.path.exists(), "nothing was written");
 }
-
-#[test]
-fn a_backup_goes_nowhere_where_something_is() {
-    let (scratch, copy) = (Scratch::new("occupied"), Scratch::new("occupied-copy"));
-    found(&scratch.path);
-    found(&copy.path);
-    let before = std::fs::read(copy.path.join(crate::key::FILE)).unwrap();
-    let error = crate::backup(&disk(), &scratch.path, &copy.path, SEGMENT_BYTES).unwrap_err();
-    assert!(error.to_string().contains("it is there already"), "{error}");
-    assert_eq!(std::fs::read(copy.path.join(crate::key::FILE)).unwrap(), before);
-}
