@@ -1,6 +1,7 @@
 // The overview is alive: a request shows up on an open page, without a reload.
 import { expect, type Page, test } from "@playwright/test";
-import { origin, ready, settledRequest, signIn } from "./demo";
+import { seriousFindings } from "./axe";
+import { behave, origin, ready, settledRequest, signIn } from "./demo";
 
 /** From now on the page is shown what the API answers at this moment: a second later the figures would be others. */
 async function holdOverview(page: Page): Promise<{ tokens_per_min: number }[]> {
@@ -84,4 +85,41 @@ test("the flow as a table holds the tokens of the picture", async ({ page }) => 
     const shown = (await figures.allTextContents()).map(whole);
     expect(shown.reduce((sum, figure) => sum + figure, 0)).toBe(tokens);
   }
+});
+
+test("a site that fails is shown as degraded since then, and as healthy once it serves again", async ({
+  page,
+}) => {
+  test.setTimeout(60_000);
+  await signIn(page);
+  await page.goto(`${origin()}/?lang=en`);
+  const [cheapest = ""] = ready().sites;
+  const row = page.getByRole("table", { name: "Sites from west to east" }).locator("tbody tr").first();
+  const lead = page.getByRole("region", { name: "At a glance" });
+  await expect(lead).toContainText("Healthy");
+  await expect(row).not.toContainText("degraded");
+  try {
+    await behave(cheapest, { fail: { status: 503, fraction: 1 } });
+    // Others answer, but not before it was asked.
+    for (let failed = 0; failed < 3; failed += 1) await settledRequest();
+    await expect(row).toContainText(/degraded since \d\d:\d\d:\d\d/);
+    await expect(lead).toContainText(/Degraded.*Degraded: /s);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      expect(await seriousFindings(page)).toEqual([]);
+    }
+    await row.getByRole("button").click();
+    await expect(page.getByText("the first answer makes it healthy again")).toBeVisible();
+    await page.goto(`${origin()}/?lang=zh`);
+    await expect(page.getByText(/\d\d:\d\d:\d\d 起异常/)).toBeVisible();
+  } finally {
+    await behave(cheapest, { fail: null });
+  }
+  await page.goto(`${origin()}/?lang=en`);
+  // Nobody looks in on a site: a request that comes to it after its rest finds it well again.
+  await expect(async () => {
+    await settledRequest();
+    await expect(row).not.toContainText("degraded", { timeout: 1_500 });
+  }).toPass();
+  await expect(lead).not.toContainText("Degraded");
 });
