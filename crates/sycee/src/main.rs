@@ -64,8 +64,38 @@ fn complain(error: &anyhow::Error) {
         .find_map(|cause| cause.downcast_ref::<sycee_node::Error>())
         .and_then(sycee_node::Error::hint);
     let mut err = std::io::stderr().lock();
-    drop(writeln!(err, "sycee: {error:#}"));
+    drop(writeln!(err, "sycee: {}", text(error)));
     if let Some(hint) = hint {
         drop(writeln!(err, "  hint: {hint}"));
+    }
+}
+
+/// An error and what lies beneath, each said once: many an error says itself what lies beneath it.
+fn text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use anyhow::anyhow;
+
+    #[test]
+    fn what_lies_beneath_is_said_once() {
+        let disk = anyhow!("no space left (os error 28)");
+        let log = disk.context("failed to write frame 3: no space left");
+        let node = log.context("failed to use the log: failed to write frame 3: no space left");
+        let whole =
+            "failed to use the log: failed to write frame 3: no space left: no space left (os error 28)";
+        assert_eq!(text(&node), whole);
+        assert_eq!(text(&node.context("the log in data")), format!("the log in data: {whole}"));
+        assert_eq!(text(&anyhow!("alone")), "alone");
     }
 }

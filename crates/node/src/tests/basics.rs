@@ -1,4 +1,5 @@
 //! A real node on a real directory.
+use super::rig::kept;
 use super::scratch::Scratch;
 use crate::{Clock, Founding, Node, Options, init, start, verify};
 use std::path::Path;
@@ -83,7 +84,7 @@ fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(report.entries, position + 1);
     assert_eq!(report.state_hash, hash.to_string());
     let checkpoint = std::fs::read_to_string(scratch.path.join("checkpoint")).unwrap();
-    let report = verify(&disk(), &scratch.path, Some(&checkpoint)).unwrap();
+    let report = verify(&disk(), &scratch.path, Some(kept(&checkpoint))).unwrap();
     assert!(report.sound, "{report:?}");
 }
 
