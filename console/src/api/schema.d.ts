@@ -1255,11 +1255,20 @@ export interface components {
                 "application/json": components["schemas"]["Problem"];
             };
         };
+        /** @description Not now. After `node.stopped` it may have happened: send it again with the same Idempotency-Key, or look first. After anything else nothing has happened. */
+        Undecided: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: {
         /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
         at_least: number;
-        /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+        /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
         idempotency_key: string;
     };
     requestBodies: never;
@@ -1316,7 +1325,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path?: never;
@@ -1376,6 +1385,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1429,7 +1439,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1491,6 +1501,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1498,7 +1509,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1560,6 +1571,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1567,7 +1579,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1629,6 +1641,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1810,7 +1823,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1861,6 +1874,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1924,7 +1938,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path?: never;
@@ -1975,6 +1989,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2069,7 +2084,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -2131,6 +2146,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2138,7 +2154,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -2191,6 +2207,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2303,7 +2320,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Problem"];
-            /** @description Not now; nothing has happened. */
+            /** @description Not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
