@@ -112,7 +112,8 @@ export const zh: Record<keyof typeof en, string> = {
   "explain.site.made":
     "输入每词元 {input} 焦耳，输出每词元 {output} 焦耳，乘以电能利用效率 {pue}，电价每千瓦时 {power} {asset}。",
   "explain.site.healthy": "报价开放，网关没有因故障避开其中任何一项。",
-  "explain.site.degraded": "自 {at} 起，发往该站点的请求屡次失败，网关每次最多半分钟把它排在最后；一旦成功应答即恢复正常。",
+  "explain.site.degraded":
+    "自 {at} 起，发往该站点的请求屡次失败，网关每次最多半分钟把它排在最后；一旦成功应答即恢复正常。",
   "explain.site.unconfigured": "网关不向它发送请求：sycee.toml 中没有它的地址，或未载入其报价所用的计数器。",
   "explain.site.withdrawn": "这里没有可购买的内容：没有开放的报价。",
   "explain.site.since": "自现行目录记录生效起；负载为最近六十秒。",
