@@ -18,6 +18,7 @@ pub mod problem;
 pub mod registry;
 mod request;
 mod routing;
+mod serve;
 mod server;
 pub mod sse;
 pub mod tasks;
@@ -27,7 +28,8 @@ mod upstream;
 pub mod usage;
 mod vectors;
 
-pub use connection::{Connection, Listener, Socket};
+pub use connection::Connection;
 pub use gateway::Gateway;
 pub use options::{Limits, Options, Secret, Timeouts, Upstream};
+pub use serve::serve;
 pub use server::router;

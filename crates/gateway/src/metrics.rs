@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     marks: AtomicU64,
     mark_batches: AtomicU64,
     joined: AtomicU64,
+    timed_out: AtomicU64,
     disputed: AtomicU64,
     tokens_in: AtomicU64,
     tokens_out: AtomicU64,
@@ -51,6 +52,11 @@ impl Metrics {
         self.joined.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A connection ends because its client has sent or taken nothing for too long.
+    pub(crate) fn timed_out(&self) {
+        self.timed_out.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What is about to be settled. Retries of the ledger may count it again; the books do not.
     pub(crate) fn delivered(&self, delivery: &Delivery) {
         self.disputed.fetch_add(u64::from(delivery.dispute), Ordering::Relaxed);
@@ -81,6 +87,7 @@ impl Metrics {
         };
         line("requests_total", "", self.requests.load(Ordering::Relaxed));
         line("requests_joined_total", "", self.joined.load(Ordering::Relaxed));
+        line("connections_timed_out_total", "", self.timed_out.load(Ordering::Relaxed));
         line("disputes_total", "", self.disputed.load(Ordering::Relaxed));
         line("input_tokens_total", "", self.tokens_in.load(Ordering::Relaxed));
         line("output_tokens_total", "", self.tokens_out.load(Ordering::Relaxed));

@@ -50,6 +50,14 @@ pub struct Timeouts {
     pub total_per_token: Duration,
     /// How long a client may take nothing of what is ready for it.
     pub client_stall: Duration,
+    /// For the head of a request, from when the connection begins or the first byte has come.
+    pub head: Duration,
+    /// Between two pieces of a request's body.
+    pub body_idle: Duration,
+    /// For the whole body; a second more for each 64 KiB that have come.
+    pub body: Duration,
+    /// How long a connection may rest between two requests.
+    pub keep_alive: Duration,
     /// How long running requests may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -63,6 +71,10 @@ impl Default for Timeouts {
             total: Duration::from_mins(2),
             total_per_token: Duration::from_millis(500),
             client_stall: Duration::from_mins(1),
+            head: Duration::from_secs(15),
+            body_idle: Duration::from_secs(20),
+            body: Duration::from_mins(1),
+            keep_alive: Duration::from_mins(2),
             drain: Duration::from_secs(20),
         }
     }

@@ -27,6 +27,7 @@ use crate::options::Options;
 use crate::problem::Problem;
 use crate::request::Parsed;
 use crate::routing::{self, Wanted};
+use crate::serve::TooSlow;
 use crate::transcript::{Reader, Transcript};
 
 #[cfg(test)]
@@ -53,8 +54,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-request-id, x-sycee-receipt, x-sycee-schedule, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests",
 );
 
-/// The data plane's paths, to be merged into the server of the binary. Serve it with
-/// `into_make_service_with_connect_info::<Connection>()` on a [`crate::Listener`], so that marks know what has left.
+/// The data plane's paths, to be merged into what the binary serves: with [`crate::serve()`], so that marks know what has left.
 pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/v1/models", get(list_models).fallback(wrong_method))
@@ -229,7 +229,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::bad_request("", "The request broke off."))?;
+        let frame = frame.map_err(|error| unread(&error))?;
         let Ok(bytes) = frame.into_data() else {
             continue;
         };
@@ -241,6 +241,14 @@ async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
         whole.extend_from_slice(&bytes);
     }
     Ok(Bytes::from(whole))
+}
+
+fn unread(error: &axum::Error) -> Problem {
+    if TooSlow::is_cause_of(error) {
+        Problem::too_slow()
+    } else {
+        Problem::bad_request("", "The request broke off.")
+    }
 }
 
 async fn discard(mut body: Body, bytes_max: usize) {
@@ -408,6 +416,10 @@ fn refuse(shared: &Shared, request: Option<RequestId>, problem: &Problem) -> Res
                 headers.insert(REQUEST_ID, id_value(&RequestId(id)));
             }
         }
+    }
+    if problem.status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of it may still come.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(seconds) = problem.retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

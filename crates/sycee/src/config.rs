@@ -67,6 +67,7 @@ struct FileTimeouts {
     idle_seconds: Option<u64>,
     total_seconds: Option<u64>,
     drain_seconds: Option<u64>,
+    keep_alive_seconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -168,6 +169,7 @@ impl FileTimeouts {
             idle: or(self.idle_seconds, usual.idle),
             total: or(self.total_seconds, usual.total),
             drain: or(self.drain_seconds, usual.drain),
+            keep_alive: or(self.keep_alive_seconds, usual.keep_alive),
             ..usual
         }
     }

@@ -4,6 +4,8 @@ use sycee_core::settlement::{AttemptOutcome, Finish, Measure};
 
 use super::world::{Answer, CREDIT, World};
 
+mod connections;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plain_answer_is_settled_before_its_body_is_released() {
     let world = World::start("plain").await;
