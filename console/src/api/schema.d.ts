@@ -1039,7 +1039,7 @@ export interface components {
          *     }
          */
         Reason: {
-            reason?: string | null;
+            reason: string;
         };
         /** @description The settled record of one request. Amounts are decimal strings in `asset`; the split sums to `total`. */
         Receipt: {
@@ -1831,9 +1831,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
-                "application/json": components["schemas"]["Reason"] | null;
+                "application/json": components["schemas"]["Reason"];
             };
         };
         responses: {

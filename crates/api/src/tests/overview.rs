@@ -205,7 +205,11 @@ async fn a_stream_ends_when_its_member_is_suspended_or_its_key_revoked() {
     of_ada.next().await.unwrap();
     let standing = json!({"standing": "suspended", "reason": "test"});
     world.ok(post(&format!("/members/{}/standing", world.bob.member), standing).by(&world.operator)).await;
-    world.ok(call("DELETE", &format!("/keys/{}", world.ada.key_id)).by(&world.operator)).await;
+    world
+        .ok(call("DELETE", &format!("/keys/{}", world.ada.key_id))
+            .json(json!({"reason": "test"}))
+            .by(&world.operator))
+        .await;
     for stream in [&mut of_bob, &mut of_ada] {
         let mut events = 0;
         while stream.next().await.is_some() {

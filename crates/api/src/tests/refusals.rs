@@ -120,6 +120,12 @@ async fn whoever_changes_something_says_why() {
     let refused = world.no(400, post("/catalog/apply", catalogue()).by(&world.operator)).await;
     assert_eq!(refused["code"], "permission.reason_missing");
     world.no(422, post(&path, json!({"amount": "1"})).by(&world.operator)).await;
+    let revoke = || call("DELETE", &format!("/keys/{}", world.bob.key_id)).by(&world.bob);
+    world.no(415, revoke()).await;
+    world.no(422, revoke().json(json!({}))).await;
+    let refused = world.no(400, revoke().json(json!({"reason": ""}))).await;
+    assert_eq!(refused["code"], "permission.reason_missing");
+    world.ok(get("/session").by(&world.bob)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

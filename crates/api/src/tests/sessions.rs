@@ -69,7 +69,11 @@ async fn a_session_ends_with_its_key_and_with_its_members_standing() {
     let world = World::new().await;
     let (cookie, _) = sign_in(&world, &world.ada).await;
     world.ok(get("/catalog").header("cookie", &cookie)).await;
-    world.ok(call("DELETE", &format!("/keys/{}", world.ada.key_id)).by(&world.operator)).await;
+    world
+        .ok(call("DELETE", &format!("/keys/{}", world.ada.key_id))
+            .json(json!({"reason": "test"}))
+            .by(&world.operator))
+        .await;
     world.no(401, get("/catalog").header("cookie", &cookie)).await;
 
     let (cookie, _) = sign_in(&world, &world.bob).await;
