@@ -88,6 +88,15 @@ def test_sigterm_ends_it_with_sound_books_and_it_goes_on_where_it_stopped(tmp_pa
         assert Control(second.api_url, second.keys["operator"]).get("/members")["items"]
 
 
+def test_a_folder_that_is_moved_away_under_it_stops_it_and_is_named(tmp_path):
+    running = Process([binary(), "demo", "--data", str(tmp_path / "data"), "--port", "0"])
+    running.line("ready ")
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert running.popen.wait(30) not in (0, 101), running.said()
+    said = running.said()
+    assert f"{tmp_path / 'data'}: not found" in said and "removed or moved away" in said and "sycee init" not in said, said
+
+
 def verify_flipped(running, segment, good, at):
     data = bytearray(good)
     data[at] ^= 1 << at % 8

@@ -132,6 +132,10 @@ impl Error {
             ErrorKind::Unsynced => Some("sync before the next append"),
             ErrorKind::TooLarge { .. } => Some("split it over several frames"),
             ErrorKind::Newer { .. } => Some("use a newer release of sycee"),
+            // The system missed a file that was to be there.
+            ErrorKind::NotFound if self.source.is_some() => Some(
+                "the data directory, or a file in it, was removed or moved away: put it back, or restore a backup",
+            ),
             ErrorKind::NotFound => Some("create one with `sycee init`"),
             ErrorKind::NoSpace => {
                 Some("free some space, then start again: recovery loses nothing acknowledged")

@@ -99,6 +99,20 @@ fn a_second_node_is_told_that_the_directory_is_locked() {
 }
 
 #[test]
+fn a_directory_that_vanishes_is_named_and_no_new_log_is_advised() {
+    let (scratch, moved) = (Scratch::new("vanishes"), Scratch::new("vanished"));
+    let operator = found(&scratch.path);
+    let node = open(&scratch.path);
+    std::fs::rename(&scratch.path, &moved.path).unwrap();
+    open_account(&node, operator);
+    let error = node.stop().unwrap_err();
+    assert!(error.to_string().contains(&scratch.path.display().to_string()), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("removed or moved away")), "{:?}", error.hint());
+    std::fs::rename(&moved.path, &scratch.path).unwrap();
+    open(&scratch.path).stop().unwrap();
+}
+
+#[test]
 fn a_command_that_is_sent_twice_happens_once() {
     let scratch = Scratch::new("twice");
     let operator = found(&scratch.path);
