@@ -8,6 +8,8 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from harness.control import Control, call, units
 from harness.process import Process, binary
 from harness.sycee import Sycee
@@ -86,6 +88,19 @@ def test_sigterm_ends_it_with_sound_books_and_it_goes_on_where_it_stopped(tmp_pa
         assert units(found["balance"]) == 5 * 10**9
         assert second.ready["keys"], "keys work again after a restart"
         assert Control(second.api_url, second.keys["operator"]).get("/members")["items"]
+
+
+@pytest.mark.parametrize(("disk", "said", "helps"), [
+    ("size=4k", "no space left", "hint: free some space"),
+    ("ro", "Read-only file system", "hint: mount it writable"),
+])
+def test_a_disk_that_is_full_or_read_only_is_told_with_what_helps(tmp_path, disk, said, helps):
+    mounted = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", mounted, "sh", disk, tmp_path,
+                           binary(), "demo", "--port", "0", "--data", tmp_path / "data"],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert done.returncode not in (0, 101), done
+    assert said in done.stderr and helps in done.stderr and str(tmp_path / "data") in done.stderr, done.stderr
 
 
 def test_a_folder_that_is_moved_away_under_it_stops_it_and_is_named(tmp_path):
