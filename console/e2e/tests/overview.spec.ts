@@ -12,6 +12,17 @@ async function holdOverview(page: Page): Promise<{ tokens_per_min: number }[]> {
   return overview.flows;
 }
 
+/** In the page: what the stream says does not arrive while the session says so, as on a connection that died unnoticed. */
+function holdEvents(): void {
+  const listen = EventSource.prototype.addEventListener;
+  EventSource.prototype.addEventListener = function (this: EventSource, type: string, hear: unknown) {
+    const heard = (event: Event) => {
+      if (sessionStorage.getItem("hold") === null) (hear as (event: Event) => void)(event);
+    };
+    listen.call(this, type, heard);
+  };
+}
+
 const whole = (text: string) => Number(text.replaceAll(",", ""));
 
 test("a request's receipt appears on the open page and opens from there", async ({ page }) => {
@@ -38,6 +49,19 @@ test("a paused list stands still while receipts go on settling", async ({ page }
   expect(await rows.first().innerText()).toBe(first);
   await page.getByRole("button", { name: "Resume" }).click();
   await expect(page.locator(`a[href*="${receipt.id}"]`)).toBeVisible();
+});
+
+test("a stream that has gone silent is called stale, and live again once it speaks", async ({ page }) => {
+  await page.addInitScript(holdEvents);
+  await signIn(page);
+  await page.goto(`${origin()}/?lang=en`);
+  await expect(page.getByRole("heading", { name: "Receipts as they settle" })).toBeVisible();
+  const stale = page.getByRole("status").filter({ hasText: "The live stream was lost at" });
+  await expect(stale).toHaveCount(0);
+  await page.evaluate(() => sessionStorage.setItem("hold", "yes"));
+  await expect(stale).toBeVisible({ timeout: 10_000 });
+  await page.evaluate(() => sessionStorage.removeItem("hold"));
+  await expect(stale).toHaveCount(0);
 });
 
 test("each site shows its power price and energy with a badge, and is called simulated", async ({ page }) => {
