@@ -152,7 +152,8 @@ fn usage(output: u64) -> Buckets {
 }
 
 pub(super) fn mark(request: RequestId, offer: OfferId, output: u64) -> (RequestId, Mark) {
-    (request, Mark { offer, usage: usage(output) })
+    let (input_measure, output_measure) = (Measure::OwnCount, Measure::OwnCount);
+    (request, Mark { offer, usage: usage(output), input_measure, output_measure })
 }
 
 pub(super) fn settle(request: RequestId, offer: OfferId, output: u64, started: Time) -> Submission {

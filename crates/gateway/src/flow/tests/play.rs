@@ -63,6 +63,7 @@ pub(super) struct Play {
     observed: Vec<&'static str>,
     running: bool,
     durable_words: u64,
+    marks: Vec<Mark>,
     settled: Option<Settled>,
     released: Option<Release>,
 }
@@ -187,6 +188,7 @@ impl Play {
             observed: Vec::new(),
             running: false,
             durable_words: 0,
+            marks: Vec::new(),
             settled: None,
             released: None,
         };
@@ -383,6 +385,7 @@ impl Play {
         let output = mark.usage.output_total().unwrap();
         assert!(output <= delivered, "F4: a mark of {output} with {delivered} delivered");
         self.durable_words = output;
+        self.marks.push(mark);
         let command = Command::Advance { marks: vec![(self.request, mark)] };
         let outcome = self.decide(command);
         assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
@@ -431,6 +434,9 @@ impl Play {
         }
         if let Some(receipt) = &self.settled {
             assert!(receipt.total <= receipt.hold);
+            let measures = (receipt.delivery.input_measure, receipt.delivery.output_measure);
+            let mut of_marks = self.marks.iter().map(|mark| (mark.input_measure, mark.output_measure));
+            assert!(of_marks.all(|it| it == measures), "a mark says otherwise than {measures:?}");
             assert!(self.head.is_none_or(|schedule| schedule == receipt.schedule), "billed at other prices");
         }
         let heard_out = self.observed.last() == Some(&"served");
@@ -440,6 +446,10 @@ impl Play {
     /// Words that the client has.
     pub(super) fn words(&self) -> u64 {
         if self.delivered == 0 { 0 } else { self.words[self.delivered - 1] }
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        !self.marks.is_empty()
     }
 
     pub(super) fn settled(&self) -> Option<&Settled> {
