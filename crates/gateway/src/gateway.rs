@@ -16,6 +16,7 @@ use crate::joins::Joins;
 use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::serve::Places;
 use crate::tasks::Tasks;
 use crate::upstream::Upstreams;
 
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     /// True from when no new ones are taken.
     closing: watch::Sender<bool>,
     pub(crate) running: AtomicUsize,
+    pub(crate) places: Arc<Places>,
     pub(crate) counters: Arc<Semaphore>,
 }
 
@@ -99,6 +101,7 @@ impl Gateway {
             stop: watch::Sender::new(false),
             closing: watch::Sender::new(false),
             running: AtomicUsize::new(0),
+            places: Arc::default(),
             counters: Arc::new(Semaphore::new(limits.counters_max)),
             options: RwLock::new(Arc::new(options)),
         })))
@@ -111,7 +114,7 @@ impl Gateway {
 
     /// The counters in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
-        self.0.metrics.text(self.0.running.load(Ordering::Relaxed))
+        self.0.metrics.text(self.0.running.load(Ordering::Relaxed), self.0.places.taken())
     }
 
     /// Whether requests for an offer can be sent from here: its site has an address, and what it pins to count by is loaded.

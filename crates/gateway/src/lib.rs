@@ -13,6 +13,7 @@ mod market;
 mod marks;
 mod metrics;
 mod models;
+mod network;
 pub mod options;
 pub mod problem;
 pub mod registry;

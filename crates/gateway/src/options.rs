@@ -87,6 +87,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Requests at a time; one more gets 503.
     pub requests_max: usize,
+    /// Open connections; one more gets 503 and is closed. Never more than there are descriptors for.
+    pub connections_max: usize,
+    /// The same for each address, or network of 64 bits of IPv6. All that comes through a proxy has the proxy's address.
+    pub connections_per_address_max: usize,
     /// Choices of one request.
     pub choices_max: u32,
     /// Largest plain answer of a provider.
@@ -110,6 +114,8 @@ impl Default for Limits {
         Self {
             body_bytes_max: 16 << 20,
             requests_max: 4_096,
+            connections_max: 16_384,
+            connections_per_address_max: 4_096,
             choices_max: 16,
             answer_bytes_max: 64 << 20,
             ahead_bytes_max: 256 << 10,

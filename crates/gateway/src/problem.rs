@@ -108,6 +108,12 @@ impl Problem {
         Self::new(503, SERVER, "overloaded", "More requests are running than this gateway takes.").after(1)
     }
 
+    /// As many connections are open as may be.
+    pub fn too_many_connections() -> Self {
+        Self::new(503, SERVER, "too_many_connections", "More connections are open than this gateway takes.")
+            .after(1)
+    }
+
     /// The gateway is about to stop.
     pub fn stopping() -> Self {
         Self::new(503, SERVER, "stopping", "This gateway is stopping; another one will answer.").after(2)

@@ -60,6 +60,12 @@ impl Client {
     }
 }
 
+fn is_too_many(answer: &str) -> bool {
+    answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n")
+        && answer.contains("retry-after: 1\r\n")
+        && answer.contains("\"code\":\"too_many_connections\"")
+}
+
 fn is_late(answer: &str) -> bool {
     answer.starts_with("HTTP/1.1 408 Request Timeout\r\n")
         && answer.to_lowercase().contains("connection: close\r\n")
@@ -200,5 +206,63 @@ async fn a_crowd_that_dribbles_is_gone_in_time_and_keeps_nobody_waiting() {
     let (answers, reply) = tokio::join!(all, world.chat(&consumer, json!({})));
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert!(answers.iter().all(|answer| is_late(answer)), "{answers:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_too_many_is_told_so_until_another_ends() {
+    for (limits, name) in [((2, 9), "all"), ((9, 2), "address")] {
+        let change = |options: &mut crate::Options| {
+            let of = &mut options.limits;
+            (of.connections_max, of.connections_per_address_max) = limits;
+        };
+        let world = World::start_with(&format!("too-many-{name}"), change).await;
+        let consumer = world.consumer(CREDIT).await;
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let mut client = Client::connect(&world).await;
+            client.send(&models(&consumer.key)).await;
+            assert!(client.answer().await.starts_with("HTTP/1.1 200 OK"));
+            clients.push(client);
+        }
+        let answer = Client::connect(&world).await.rest(None).await;
+        assert!(is_too_many(&answer), "{answer}");
+        let metrics = world.gateway.metrics_text();
+        assert!(metrics.contains("connections_open 2"), "{metrics}");
+        assert!(metrics.contains(&format!("connections_refused_total{{limit=\"{name}\"}} 1")), "{metrics}");
+        clients.pop();
+        world.until(|| world.gateway.metrics_text().contains("connections_open 1").then_some(())).await;
+        let mut client = Client::connect(&world).await;
+        client.send(&models(&consumer.key)).await;
+        assert!(client.answer().await.starts_with("HTTP/1.1 200 OK"));
+        drop((client, clients));
+        world.stop().await;
+    }
+}
+
+/// The limit of descriptors is the process's: this test wants one of its own, as `cargo nextest` gives it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_descriptors_the_listener_waits_and_goes_on() {
+    let world = World::start("descriptors").await;
+    let consumer = world.consumer(CREDIT).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let mut taken = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    let began = Instant::now();
+    let mut client = Client(socket.connect(world.address).await.unwrap());
+    client.send(&models(&consumer.key)).await;
+    let failures = || {
+        let text = world.gateway.metrics_text();
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("sycee_gateway_connections_not_accepted_total "));
+        line.unwrap().parse::<u128>().unwrap()
+    };
+    world.until(|| (failures() >= 3).then_some(())).await;
+    let tries = failures();
+    assert!(tries <= began.elapsed().as_millis() / 100 + 1, "{tries} tries in {:?}", began.elapsed());
+    drop(taken);
+    assert!(client.answer().await.starts_with("HTTP/1.1 200 OK"), "who waited is served");
     world.stop().await;
 }
