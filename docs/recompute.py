@@ -1,7 +1,7 @@
 """Recomputes what every party earned from the clients' own logs, the schedules and the shares; it knows nothing else.
-
 usage: recompute.py CATALOG.json LOG.jsonl…     CATALOG.json is GET /api/v1/catalog; prints {party: {role: units}}
-A log line is what a client wrote down of one answer: {"schedule": "sch_…", "usage": {…}}. Amounts are whole units.
+A log line is what a client wrote down of one answer: {"schedule": "sch_…", "usage": {…}}, the header x-sycee-schedule and the usage
+it was told or its own count; who left a stream early takes its receipt's count. Amounts are whole units.
 """
 import json, sys
 from collections import defaultdict

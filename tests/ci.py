@@ -108,20 +108,27 @@ def timed_demo():
             end_group(make)
 
 
-def follow(make, log, begun):
-    while not (ready := re.search(r"^ready (http://127\.0\.0\.1:\d+)$", log.read_text(errors="replace"), re.MULTILINE)):
+def until_said(make, log, find, seconds, what):
+    """What `find` makes of the words of `make demo`, once it makes something of them."""
+    end = time.monotonic() + seconds
+    while not (found := find(log.read_text(errors="replace"))):
         if make.poll() is not None:
-            fail(f"make demo ended with status {make.returncode} before it was ready", log.read_text(errors="replace"))
-        if time.monotonic() - begun > READY_LIMIT_S:
-            fail(f"make demo was not ready within {READY_LIMIT_S // 60} minutes", log.read_text(errors="replace"))
+            fail(f"make demo ended with status {make.returncode} before {what}", log.read_text(errors="replace"))
+        if time.monotonic() > end:
+            fail(f"not within {seconds} s of make demo: {what}", log.read_text(errors="replace"))
         time.sleep(0.05)
+    return found
+
+
+def ready_line(text):
+    return re.search(r"^ready (http://127\.0\.0\.1:\d+)$", text, re.MULTILINE)
+
+
+def follow(make, log, begun):
+    ready = until_said(make, log, ready_line, READY_LIMIT_S, "it was ready")
     seconds = time.monotonic() - begun
     print(f"ci: make demo from a clean clone: {ready[0]} after {seconds:.0f} s on {os.cpu_count()} cores", flush=True)
-    deadline = time.monotonic() + 10
-    while not (line := curl_line(log.read_text(errors="replace"))):
-        if time.monotonic() > deadline:
-            fail("make demo printed no curl line", log.read_text(errors="replace"))
-        time.sleep(0.05)
+    line = until_said(make, log, curl_line, 10, "it printed a curl line")
     print(f"ci: pasted `{line[:60]}…`: {paste(line)[:100]}…")
     stop(make, log)
 

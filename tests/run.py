@@ -57,13 +57,14 @@ def steps():
         pytest("recompute", 120, "recompute"),
         pytest("crash", 240, "crash"),
         Step("browser", ["npm", "test", "--silent"], 300, cwd=ROOT / "console/e2e"),
+        pytest("recompute, an hour", 90 * 60, "recompute", RECOMPUTE_MINUTES="60"),
         pytest("crash, 100 times", 3600, "crash", CRASH_ROUNDS="100"),
         Step("properties, 100 times", ["cargo", "test", "--quiet", "--workspace", "--lib"], 4 * 3600, env={"PROPTEST_CASES": "25600"}),
     )}
 
 
 TEST = ["prepare", "check", "build", "console", "commands", "python clients", "node clients", "engine", "budget", "recompute", "crash", "browser"]
-SOAK = ["prepare", "build", "properties, 100 times", "crash, 100 times"]
+SOAK = ["prepare", "build", "properties, 100 times", "crash, 100 times", "recompute, an hour"]
 # The last words of nextest, cargo test, vitest, pytest and Playwright; Node's test runner has its own form.
 SUMMARY = re.compile(r"^\s*(Summary \[|test result: |Tests  |\d+ (passed|failed)\b)")
 NODE_SUMMARY = re.compile(r"^ℹ (pass|fail) (\d+)$")

@@ -247,6 +247,9 @@ export function makeWorld(set) {
 
   if (sites.length > 0) for (let n = 120; n > 0; n -= 1) settle(START - n * 700);
   const down = set === "degraded" ? sites[2]?.id : null;
+  // Fails, and serves what little comes by all the same.
+  const failing = set === "degraded" ? sites[1]?.id : null;
+  const stateOf = (site) => (site === down ? "withdrawn" : site === failing ? "degraded" : "healthy");
 
   const overview = () => {
     const rates = sites.map((site) => (site.id === down ? 0 : load.get(site.id).at(-1)));
@@ -280,7 +283,9 @@ export function makeWorld(set) {
         tokens_per_s: rates[at],
         joules_per_token: site.joules_input * 0.6 + site.joules_output * 0.4,
         load: load.get(site.id).map((rate) => (site.id === down ? 0 : rate)),
-        healthy: site.id !== down,
+        healthy: stateOf(site.id) === "healthy",
+        state: stateOf(site.id),
+        failing_since: site.id === failing ? new Date(START).toISOString() : null,
         price_output: money(price),
       })),
       flows,

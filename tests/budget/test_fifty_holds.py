@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from harness.control import units
-from harness.process import until
+from harness.process import poll, until
 from harness.provider import ScriptedProvider, completion
 from harness.sycee import Sycee
 
@@ -29,8 +29,7 @@ class Gate:
 
     async def answer(self, _, reply):
         self.waiting += 1
-        while not self._open:
-            await asyncio.sleep(0.01)
+        await poll(lambda: self._open, 120, "the gate to be opened")
         self.waiting -= 1
         await reply.json(completion("done " * 100, self.usage))  # long enough to be worth what is reported
 
@@ -71,10 +70,7 @@ def flood(consumer, gate, max_tokens):
     gate.close()
 
     async def decided(tasks):
-        deadline = asyncio.get_running_loop().time() + 60
-        while sum(task.done() for task in tasks) + gate.waiting < CROWD:
-            assert asyncio.get_running_loop().time() < deadline, f"{sum(task.done() for task in tasks)} decided, {gate.waiting} at the provider"
-            await asyncio.sleep(0.01)
+        await poll(lambda: sum(task.done() for task in tasks) + gate.waiting == CROWD, 60, "each to be refused or at the provider")
         held = await asyncio.to_thread(consumer.balance)
         assert held["balance"] - held["held"] >= 0, held
         gate.open()

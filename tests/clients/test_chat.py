@@ -34,6 +34,7 @@ def test_a_plain_answer_is_billed_for_what_it_says_it_used(consumer):
     assert answer.choices[0].message.role == "assistant" and answer.choices[0].message.content
     assert raw.headers["x-request-id"] and raw.headers["content-type"].startswith("application/json")
     receipt = check_settled(consumer, before, receipt_of(raw))
+    assert raw.headers["x-sycee-schedule"] == receipt["schedule"]
     assert (inputs(receipt), outputs(receipt)) == (answer.usage.prompt_tokens, answer.usage.completion_tokens)
     assert units(receipt["total"]) > 0 and 1 <= outputs(receipt) <= 41
 
@@ -47,6 +48,7 @@ def test_a_stream_shows_no_usage_unless_asked_and_is_billed_all_the_same(consume
     assert len({(chunk.id, chunk.created, chunk.model) for chunk in chunks}) == 1
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] in (["stop"], ["length"])
     receipt = check_settled(consumer, before, receipt_of(raw))
+    assert raw.headers["x-sycee-schedule"] == receipt["schedule"]
     assert outputs(receipt) > 0
 
 

@@ -1,13 +1,14 @@
 """Files that people write: a mistake is refused before anything runs, with the file, the line and what would help."""
 
 import re
+import signal
 import subprocess
 
 import pytest
 
 from harness.control import Control
 from harness.deployed import Deployed
-from harness.process import binary
+from harness.process import binary, until
 from harness.provider import ScriptedProvider
 
 
@@ -87,6 +88,18 @@ def test_applying_the_same_file_again_changes_nothing(deployed):
     position = Control(deployed.api_url, deployed.key).get("/log")["position"]
     deployed.apply()
     assert Control(deployed.api_url, deployed.key).get("/log")["position"] == position
+
+
+def test_a_site_whose_address_is_gone_is_shown_as_not_set_up_until_the_file_names_one_again(deployed):
+    def state():
+        [site] = deployed.operator.get("/overview")["sites"]
+        return site["state"]
+    good = deployed.config.read_text()
+    assert state() == "healthy"
+    for text, wanted in ((good.replace('[sites."Test site"]', '[sites."Another site"]'), "unconfigured"), (good, "healthy")):
+        deployed.config.write_text(text)
+        deployed.process.popen.send_signal(signal.SIGHUP)
+        until(lambda: state() == wanted, 10, wanted)
 
 
 def test_a_backup_of_a_running_log_is_sound_and_can_be_restored(deployed, tmp_path):

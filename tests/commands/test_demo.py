@@ -8,6 +8,8 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from harness.control import Control, call, units
 from harness.process import Process, binary
 from harness.sycee import Sycee
@@ -70,7 +72,10 @@ def test_a_used_port_is_named(tmp_path):
 
 def test_a_folder_in_use_is_named(demo):
     said = start_and_fail("--port", "0", "--data", str(demo.data))
-    assert str(demo.data) in said and "lock" in said.lower(), said
+    assert str(demo.data) in said and f"locked by process {demo.process.popen.pid}" in said, said
+    (demo.data / "lock").unlink()
+    said = start_and_fail("--port", "0", "--data", str(demo.data))
+    assert str(demo.data) in said and "locked by another process" in said, "the lock is more than the file that says who has it"
 
 
 def test_sigterm_ends_it_with_sound_books_and_it_goes_on_where_it_stopped(tmp_path):
@@ -83,6 +88,28 @@ def test_sigterm_ends_it_with_sound_books_and_it_goes_on_where_it_stopped(tmp_pa
         assert units(found["balance"]) == 5 * 10**9
         assert second.ready["keys"], "keys work again after a restart"
         assert Control(second.api_url, second.keys["operator"]).get("/members")["items"]
+
+
+@pytest.mark.parametrize(("disk", "said", "helps"), [
+    ("size=4k", "no space left", "hint: free some space"),
+    ("ro", "Read-only file system", "hint: mount it writable"),
+])
+def test_a_disk_that_is_full_or_read_only_is_told_with_what_helps(tmp_path, disk, said, helps):
+    mounted = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", mounted, "sh", disk, tmp_path,
+                           binary(), "demo", "--port", "0", "--data", tmp_path / "data"],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert done.returncode not in (0, 101), done
+    assert said in done.stderr and helps in done.stderr and str(tmp_path / "data") in done.stderr, done.stderr
+
+
+def test_a_folder_that_is_moved_away_under_it_stops_it_and_is_named(tmp_path):
+    running = Process([binary(), "demo", "--data", str(tmp_path / "data"), "--port", "0"])
+    running.line("ready ")
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert running.popen.wait(30) not in (0, 101), running.said()
+    said = running.said()
+    assert f"{tmp_path / 'data'}: not found" in said and "removed or moved away" in said and "sycee init" not in said, said
 
 
 def verify_flipped(running, segment, good, at):

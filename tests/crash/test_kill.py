@@ -3,7 +3,7 @@
 Nobody pays for what did not arrive, and next to nothing is given away. The provider and the clients outlive the crash, so
 both know to the token what was delivered. Each round kills the gateway at another moment, restarts it on the same folder, and
 looks at every stream: billed at most what its client received, at least that minus one interval of progress (a second, or 256
-tokens, whichever comes first), and nothing held any more.
+tokens, whichever comes first), by our own count where there was one, and nothing held any more.
 CRASH_ROUNDS sets how often; the round's number seeds its moments.
 """
 
@@ -17,7 +17,8 @@ import pytest
 from harness.control import Refused, units
 from harness.deployed import Deployed
 from harness.engine import model_file
-from harness.provider import CHAT, ScriptedProvider, chunk
+from harness.process import poll
+from harness.provider import CHAT, ScriptedProvider, chunk, pace
 from harness.streams import Received, read_stream
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
@@ -33,7 +34,7 @@ async def endless(request, reply):
     letters = FAST if request.json()["messages"][0]["content"].endswith("0") else SLOW
     while True:
         await reply.event(chunk({"content": letters}))
-        await asyncio.sleep(0.1)
+        await pace(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +49,33 @@ def sycee(provider):
         yield running
 
 
-async def streams_until_killed(sycee, consumer, moment):
-    """What each of the streams received, and when the gateway died."""
-    received = [Received() for _ in range(STREAMS)]
-    body = {"model": CHAT, "max_tokens": 30_000}
+@pytest.fixture(scope="module")
+def uncounted(provider):
+    """Its offer pins no tokenizer, so nothing there is counted by us."""
+    with Deployed(provider.url, context=32_768) as running:
+        yield running
+
+
+def began(received):
+    """The stream has brought something."""
+    return bool(received.tokens)
+
+
+def is_marked(received):
+    """It has brought something for longer than it could without a durable mark."""
+    return began(received) and received.tokens[-1][0] - received.tokens[0][0] > 2 * INTERVAL_S
+
+
+async def streams_until_killed(sycee, consumer, moment=0.0, streams=STREAMS, are=began, **asked):
+    """What each of the streams received, and when the gateway died: a moment after all of them were as they have to be."""
+    received = [Received() for _ in range(streams)]
+    body = {"model": CHAT, "max_tokens": 30_000, **asked}
     tasks = [asyncio.create_task(read_stream(sycee.base_url, consumer.key, {**body, "messages": [{"role": "user", "content": f"stream {at}"}]},
-                                             received[at], len)) for at in range(STREAMS)]
-    deadline = time.monotonic() + 30
-    while not all(one.tokens for one in received):
-        assert time.monotonic() < deadline, f"{sum(bool(one.tokens) for one in received)} of {STREAMS} streams began"
-        assert not any(task.done() for task in tasks), [one.status for one in received if one.status != 200]
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(moment)
+                                             received[at], len)) for at in range(streams)]
+    await poll(lambda: all(are(one) for one in received) or any(task.done() for task in tasks), 30, are.__doc__)
+    assert not any(task.done() for task in tasks), [one.status for one in received if one.status != 200]
+    due = time.monotonic() + moment
+    await poll(lambda: time.monotonic() >= due, 2 * moment + 1, "the moment of the kill")
     killed = time.monotonic()
     await asyncio.to_thread(sycee.kill)
     await asyncio.wait_for(asyncio.gather(*tasks), 20)
@@ -67,14 +83,28 @@ async def streams_until_killed(sycee, consumer, moment):
     return received, killed
 
 
-def billed(consumer, receipt):
-    """(output tokens, amount) of a stream's receipt; a stream that owes nothing may have none."""
+def recovered(consumer, receipt):
+    """What a stream that was killed was closed with; one that owes nothing may have none."""
     try:
         found = consumer.control.get(f"/receipts/{receipt}")
     except Refused as refused:
         assert refused.status == 404, refused
-        return 0, 0
+        return None
     assert found["finish"] == "recovered", found
+    return found
+
+
+def bases(receipt):
+    """Whose count the prompt, the answer and the whole stand on."""
+    return receipt["input_basis"], receipt["output_basis"], receipt["basis"]
+
+
+def billed(consumer, receipt):
+    """(output tokens, amount) of a stream's receipt, by our own count."""
+    found = recovered(consumer, receipt)
+    if found is None:
+        return 0, 0
+    assert bases(found) == ("own_count",) * 3 or units(found["total"]) == 0, found
     return found["buckets"]["output_visible"], units(found["total"])
 
 
@@ -98,6 +128,23 @@ def test_a_kill_in_the_middle_of_two_hundred_streams(sycee, number):
     assert after["balance"] == before["balance"] - paid and after["held"] == 0
     assert paid > 0 or moment < INTERVAL_S, "streams older than an interval have paid something"
     assert sycee.operator.get("/overview")["open_holds"] == 0, "no orphan"
+
+
+LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize(("where", "asked", "expected"), [
+    ("uncounted", {}, ("unverified", "unverified", "unverified")),
+    ("sycee", {"tools": [LOOK]}, ("unverified", "own_count", "unverified")),
+])
+def test_a_kill_makes_no_count_of_an_estimate(request, where, asked, expected):
+    """Where the offer pins nothing, or the prompt cannot be counted, the receipt from the last mark says so."""
+    sycee = request.getfixturevalue(where)
+    consumer = sycee.consumer(10**13)
+    received, _ = asyncio.run(streams_until_killed(sycee, consumer, streams=3, are=is_marked, **asked))
+    sycee.start()
+    consumer.idle()
+    assert [bases(recovered(consumer, one.receipt)) for one in received] == [expected] * len(received)
 
 
 def test_the_books_are_sound_after_all_of_it(sycee):

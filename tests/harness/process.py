@@ -1,5 +1,6 @@
 """Processes that end with the test: started with a deadline, their last words kept for the failure message."""
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -27,6 +28,15 @@ def until(probe, seconds, what):
             return found
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.01)
+
+
+async def poll(probe, seconds, what):
+    """`until` for tests that hold many connections at once."""
+    end = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.01)
+    return found
 
 
 def _tied_to_parent():

@@ -66,15 +66,20 @@ def say(text, usage=None, **headers):
     return script
 
 
+async def pace(seconds):
+    """A provider takes its time; whoever reads from it has to wait."""
+    if seconds:
+        await asyncio.sleep(seconds)
+
+
 def events(values, pause_s=0.0, done=True, silence_s=0.0):
     """Streams these chunks as they are, with a pause after each, and a silence before the end."""
     async def script(_, reply):
         await reply.start_events()
         for value in values:
             await reply.event(value)
-            if pause_s:
-                await asyncio.sleep(pause_s)
-        await asyncio.sleep(silence_s)
+            await pace(pause_s)
+        await pace(silence_s)
         if done:
             await reply.event("[DONE]")
         await reply.end()

@@ -9,6 +9,8 @@ interface Ready {
   api_url: string;
   models: { chat: string; embedding: string };
   keys: { consumer: string; operator: string; provider: string; auditor: string };
+  /** The simulated sites' addresses, in the order of the overview. */
+  sites: string[];
 }
 
 export interface Receipt {
@@ -57,6 +59,16 @@ export async function settledRequest(): Promise<Receipt> {
     .toBe(200);
   if (!receipt) throw new Error("the receipt was answered without a body");
   return receipt;
+}
+
+/** Changes how a simulated site behaves; `null` takes a change back. */
+export async function behave(site: string, changes: Record<string, unknown>): Promise<void> {
+  const answer = await fetch(new URL("/sim/behaviour", site), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(changes),
+  });
+  expect(answer.ok).toBe(true);
 }
 
 /** Opens the address that signs in by itself, as the demo prints it. */

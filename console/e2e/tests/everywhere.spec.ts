@@ -1,17 +1,9 @@
 // What holds on every page: both languages are complete, axe finds nothing
 // serious, the keys work, and one signs in with a key and leaves again.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { expect, type Page, test } from "@playwright/test";
+import { seriousFindings } from "./axe";
 import { LANGS, type Lang, origin, ready, settledRequest, signIn } from "./demo";
 
-interface AxeResult {
-  id: string;
-  impact: string;
-  nodes: { html: string }[];
-}
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const THEMES = ["light", "dark"] as const;
 
 /** Words of the page itself: heads, labels, buttons, notes; never names or figures that data brings. */
@@ -41,17 +33,6 @@ async function open(page: Page, path: string, lang: Lang): Promise<void> {
   await page.goto(`${origin()}${path}?lang=${lang}`);
   await expect(page.locator("h1, .problem h2").first()).toBeAttached();
   await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
-}
-
-async function seriousFindings(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const violations = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run: () => Promise<{ violations: AxeResult[] }> } };
-    return (await axe.run()).violations;
-  });
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
 test("axe finds nothing serious on any page, in either language and theme", async ({ page }) => {

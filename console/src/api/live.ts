@@ -1,13 +1,14 @@
-// The live overview. The browser resumes the stream by the last position it
-// saw (`Last-Event-ID`); an event older than what is shown is dropped, so the
-// page never goes back in time. Time and not position decides, because a demo
-// that starts over begins a new log. Silence longer than the keep-alive is loss.
+// The live overview. Each event is the whole of it, and the first comes as soon
+// as the stream is opened, so nothing has to be caught up on after a loss. An
+// event older than what is shown is dropped and the page never goes back in
+// time; time and not position decides, because a demo that starts over begins a
+// new log. An event comes every second though nothing is new: silence is loss.
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { API_BASE } from "./client";
 import type { Overview } from "./types";
 
-const SILENCE_MS = 20_000;
+const SILENCE_MS = 5_000;
 const RETRY_MS = 3_000;
 
 export type Stream = { state: "connecting" } | { state: "live" } | { state: "lost"; since: Date };
@@ -21,6 +22,7 @@ export function useOverviewStream(on: boolean): Stream {
     if (!on) return;
     let source: EventSource;
     let heard = new Date();
+    let opened = heard;
     let retry: ReturnType<typeof setTimeout> | undefined;
 
     const lost = () => setStream((now) => (now.state === "lost" ? now : { state: "lost", since: heard }));
@@ -29,6 +31,8 @@ export function useOverviewStream(on: boolean): Stream {
       setStream((now) => (now.state === "live" ? now : { state: "live" }));
     };
     const open = () => {
+      clearTimeout(retry);
+      opened = new Date();
       source = new EventSource(`${API_BASE}/overview/events`);
       source.addEventListener("overview", (event) => {
         alive();
@@ -37,7 +41,6 @@ export function useOverviewStream(on: boolean): Stream {
           shown && Date.parse(shown.at) > Date.parse(next.at) ? shown : next,
         );
       });
-      source.addEventListener("ping", alive);
       source.onerror = () => {
         lost();
         // The browser gives up for good on an HTTP error; asking again is then ours.
@@ -47,7 +50,10 @@ export function useOverviewStream(on: boolean): Stream {
 
     open();
     const watch = setInterval(() => {
-      if (Date.now() - heard.getTime() > SILENCE_MS) lost();
+      if (Date.now() - Math.max(heard.getTime(), opened.getTime()) <= SILENCE_MS) return;
+      lost();
+      source.close();
+      open();
     }, 1_000);
     return () => {
       source.close();

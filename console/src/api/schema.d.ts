@@ -934,7 +934,9 @@ export interface components {
         };
         /** @description A site and what it is doing. */
         OverviewSite: components["schemas"]["Site"] & {
-            /** @description Whether anything can be bought there now. */
+            /** @description Since when it has been degraded; null if it is not. */
+            failing_since: string | null;
+            /** @description Whether its state is `healthy`. */
             healthy: boolean;
             /**
              * Format: double
@@ -945,6 +947,12 @@ export interface components {
             load: number[];
             /** @description Money per million visible output tokens at its cheapest chat offer; null if it has none. */
             price_output: string | null;
+            /**
+             * @description `healthy`; `degraded` while one of its offers has failed so often that the gateway asks it last for a while, and has not
+             *     served since; `unconfigured` if the gateway has no address for it or cannot count what it sells; `withdrawn` if nothing
+             *     can be bought there.
+             */
+            state: components["schemas"]["SiteState"];
             /**
              * Format: double
              * @description Over the last ten whole seconds.
@@ -1031,7 +1039,7 @@ export interface components {
          *     }
          */
         Reason: {
-            reason?: string | null;
+            reason: string;
         };
         /** @description The settled record of one request. Amounts are decimal strings in `asset`; the split sums to `total`. */
         Receipt: {
@@ -1178,6 +1186,11 @@ export interface components {
             simulated: boolean;
             standing: string;
         };
+        /**
+         * @description Whether a site serves.
+         * @enum {string}
+         */
+        SiteState: "healthy" | "degraded" | "unconfigured" | "withdrawn";
         /** @description Who was paid how much of it, and why. */
         SplitLine: {
             account: string;
@@ -1242,11 +1255,20 @@ export interface components {
                 "application/json": components["schemas"]["Problem"];
             };
         };
+        /** @description Not now. After `node.stopped` it may have happened: send it again with the same Idempotency-Key, or look first. After anything else nothing has happened. */
+        Undecided: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: {
         /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
         at_least: number;
-        /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+        /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
         idempotency_key: string;
     };
     requestBodies: never;
@@ -1303,7 +1325,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path?: never;
@@ -1363,6 +1385,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1416,7 +1439,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1478,6 +1501,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1485,7 +1509,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1547,6 +1571,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1554,7 +1579,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1616,6 +1641,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1797,7 +1823,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -1805,9 +1831,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
-                "application/json": components["schemas"]["Reason"] | null;
+                "application/json": components["schemas"]["Reason"];
             };
         };
         responses: {
@@ -1848,6 +1874,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1911,7 +1938,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path?: never;
@@ -1962,6 +1989,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2056,7 +2084,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -2118,6 +2146,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2125,7 +2154,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused. */
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
                 "Idempotency-Key"?: components["parameters"]["idempotency_key"];
             };
             path: {
@@ -2178,6 +2207,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2290,7 +2320,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Problem"];
-            /** @description Not now; nothing has happened. */
+            /** @description Not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2450,7 +2480,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too often; `retry-after` says when again. */
+            /** @description The key does not work, nor did many others from this address. */
             429: {
                 headers: {
                     [name: string]: unknown;

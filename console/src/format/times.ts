@@ -15,6 +15,11 @@ export function dayAndClock(at: Date, locale: string): string {
   return new Intl.DateTimeFormat(locale, { ...DAY, ...CLOCK }).format(at);
 }
 
+/** The clock alone on the reader's own day, with the day before that. */
+export function clockSince(at: Date, now: Date, locale: string): string {
+  return at.toDateString() === now.toDateString() ? clock(at, locale) : dayAndClock(at, locale);
+}
+
 export function dayClockAndZone(at: Date, locale: string): string {
   return new Intl.DateTimeFormat(locale, { ...DAY, ...CLOCK, timeZoneName: "short" }).format(at);
 }

@@ -65,6 +65,7 @@ export const en = {
   "lead.flow": "Most tokens come from",
   "lead.cheapest": "Cheapest now",
   "lead.serving": "{serving} of {all} {n:site serves|sites serve}.",
+  "lead.degraded": "Degraded: {names}.",
   "lead.down": "Not serving: {names}.",
   "lead.no_sites": "No site is known yet.",
   "lead.flow.why": "{share} of {tokens} tokens in the last minute.",
@@ -112,6 +113,12 @@ export const en = {
   "explain.proof.log": "`sycee verify` reads the whole log, checks its hash chain and every balance.",
   "explain.site.made":
     "{input} J per input token and {output} J per output token, times a PUE of {pue}, on power at {power} {asset} per kWh.",
+  "explain.site.healthy": "Its offers are open, and failures keep the gateway from none of them.",
+  "explain.site.degraded":
+    "Since {at} requests to it have failed so often that the gateway asks it last, for up to half a minute at a time; the first answer makes it healthy again.",
+  "explain.site.unconfigured":
+    "The gateway sends it nothing: sycee.toml has no address for it, or what its offers count with is not loaded.",
+  "explain.site.withdrawn": "Nothing can be bought here: it has no open offer.",
   "explain.site.since": "Since the catalog entry in force; load covers the last sixty seconds.",
   "explain.site.proof": "Declared by {provider}; each change is an entry in the log. See the {catalog}.",
 
@@ -140,7 +147,10 @@ export const en = {
   "sites.load": "Load",
   "sites.tokens": "Tokens",
   "sites.cheapest": "cheapest",
-  "sites.down": "not serving",
+  "sites.since": "{state} since {at}",
+  "site_state.degraded": "degraded",
+  "site_state.unconfigured": "not set up",
+  "site_state.withdrawn": "withdrawn",
 
   "live.title": "Receipts as they settle",
   "live.note": "Newest first.",

@@ -66,6 +66,7 @@ export const zh: Record<keyof typeof en, string> = {
   "lead.flow": "词元主要来自",
   "lead.cheapest": "当前最便宜",
   "lead.serving": "{all} 个站点中有 {serving} 个在服务。",
+  "lead.degraded": "异常：{names}。",
   "lead.down": "未在服务：{names}。",
   "lead.no_sites": "还没有站点。",
   "lead.flow.why": "最近一分钟共 {tokens} 个词元，占 {share}。",
@@ -110,6 +111,11 @@ export const zh: Record<keyof typeof en, string> = {
   "explain.proof.log": "`sycee verify` 通读日志，核对哈希链与每一笔余额。",
   "explain.site.made":
     "输入每词元 {input} 焦耳，输出每词元 {output} 焦耳，乘以电能利用效率 {pue}，电价每千瓦时 {power} {asset}。",
+  "explain.site.healthy": "报价开放，网关没有因故障避开其中任何一项。",
+  "explain.site.degraded":
+    "自 {at} 起，发往该站点的请求屡次失败，网关每次最多半分钟把它排在最后；一旦成功应答即恢复正常。",
+  "explain.site.unconfigured": "网关不向它发送请求：sycee.toml 中没有它的地址，或未载入其报价所用的计数器。",
+  "explain.site.withdrawn": "这里没有可购买的内容：没有开放的报价。",
   "explain.site.since": "自现行目录记录生效起；负载为最近六十秒。",
   "explain.site.proof": "由 {provider} 申报；每次变更都是日志中的一条记录。参见{catalog}。",
 
@@ -136,7 +142,10 @@ export const zh: Record<keyof typeof en, string> = {
   "sites.load": "负载",
   "sites.tokens": "词元",
   "sites.cheapest": "最便宜",
-  "sites.down": "未在服务",
+  "sites.since": "{at} 起{state}",
+  "site_state.degraded": "异常",
+  "site_state.unconfigured": "未配置",
+  "site_state.withdrawn": "已撤下",
 
   "live.title": "刚刚结算的收据",
   "live.note": "最新的在前。",

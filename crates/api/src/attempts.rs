@@ -1,4 +1,7 @@
-//! Failed sign-ins: an address that fails too often waits before it may try again.
+//! Failed sign-ins: an address that sent many wrong keys is told to wait.
+//!
+//! A right key is not refused for what others sent: behind a proxy everybody comes from one address, and whoever could use up its
+//! allowance would lock everybody out. Keys are too long to be guessed; what is spared is an answer to each guess.
 //!
 //! Requests that come with no address, as behind a server that tells none, share one wider allowance. What is kept is one moment
 //! an address: when its failures will all be forgotten (the virtual scheduling form of ITU-T I.371's cell rate algorithm).
@@ -54,7 +57,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// How long this source has to wait before it may try, if it has to.
+    /// How long this source has to wait before a wrong key counts again, if it has to.
     pub(crate) fn wait(&self, source: Source, now: Instant) -> Option<Duration> {
         let forgotten_at = self.forgotten_at.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = if forgotten_at.contains_key(&source) { source } else { Source::Unknown };

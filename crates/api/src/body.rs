@@ -2,7 +2,6 @@
 use crate::error::Problem;
 use crate::state::Api;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -25,24 +24,6 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 
 fn unread(rejection: &JsonRejection) -> Problem {
     Problem::new(rejection.status(), "api.bad_body", rejection.body_text()).hint("see /api/v1/openapi.json")
-}
-
-/// A JSON body that may be left out, and then is the default.
-pub(crate) struct MaybeBody<T>(pub(crate) T);
-
-impl<T: DeserializeOwned + Default> FromRequest<Api> for MaybeBody<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, api)
-            .await
-            .map_err(|rejection| Problem::new(rejection.status(), "api.bad_body", rejection.body_text()))?;
-        if bytes.is_empty() {
-            return Ok(Self(T::default()));
-        }
-        let Json(body) = Json::<T>::from_bytes(&bytes).map_err(|rejection| unread(&rejection))?;
-        Ok(Self(body))
-    }
 }
 
 /// A query string.

@@ -52,7 +52,7 @@ pub enum ApplyError {
     Unfit(Unfit),
     /// The core refused a change; those before it were made, and applying again goes on from there.
     Refused { change: ChangeMade, made: usize, refusal: sycee_core::Refusal },
-    /// The node decided nothing.
+    /// The node gave no outcome. Changes before were made; applying again finds them.
     Unavailable(sycee_node::Unavailable),
 }
 
@@ -137,7 +137,9 @@ impl From<ApplyError> for Problem {
                     format!("at {} `{}`; {made} changes before it were made", change.what, change.name);
                 Self::from(refusal).detail(detail)
             }
-            ApplyError::Unavailable(unavailable) => unavailable.into(),
+            ApplyError::Unavailable(unavailable) => {
+                Self::from(unavailable).hint("apply it again: what has been made is not made twice")
+            }
         }
     }
 }

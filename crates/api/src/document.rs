@@ -12,8 +12,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
         title = "Sycee control API",
         description = "Members, accounts, catalogue, receipts and the overview.\n\nMoney is a decimal string with all decimals \
                        of its asset; times are RFC 3339 in UTC; a position names an entry of the log, counted from zero. Reads \
-                       say in `x-sycee-position` what they show, wait for `?at_least=POSITION`, and page by `cursor`. Writes take \
-                       an `Idempotency-Key`, so that sending one again does nothing twice.",
+                       say in `x-sycee-position` what they show, wait for `?at_least=POSITION`, and page by `cursor`. A write \
+                       that was sent with an `Idempotency-Key` can be sent again and happens once; without one it may happen twice.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/api/v1")),
@@ -57,6 +57,11 @@ pub(crate) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
         "Problem": {
             "description": "Not what was asked for: why, and what would help.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        },
+        "Undecided": {
+            "description": "Not now. After `node.stopped` it may have happened: send it again with the same Idempotency-Key, or look first. \
+                            After anything else nothing has happened.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     });
     components["headers"] = json!({
@@ -77,7 +82,8 @@ pub(crate) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
         },
         "idempotency_key": {
             "name": "Idempotency-Key", "in": "header", "required": false,
-            "description": "A UUIDv7 drawn for this request; a retry repeats it. With another body it is refused.",
+            "description": "A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. \
+                            Send one with whatever moves money.",
             "schema": {"type": "string", "format": "uuid"},
         },
     });
@@ -118,6 +124,9 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
             say_position(response, writes);
         }
     }
+    if writes {
+        responses.insert("503".to_owned(), json!({"$ref": "#/components/responses/Undecided"}));
+    }
     if !public {
         responses.insert("401".to_owned(), json!({"$ref": "#/components/responses/Problem"}));
     }
@@ -133,7 +142,7 @@ fn describe(status: &str, response: &mut Value) {
         "409" => "It is there already, or the Idempotency-Key stands for another request.",
         "422" => "Refused: the rules do not allow it.",
         "429" => "Too often; `retry-after` says when again.",
-        "503" => "Not now; nothing has happened.",
+        "503" => "Not now.",
         _ => "Not what was asked for.",
     };
     response["description"] = text.into();

@@ -198,9 +198,13 @@ impl From<Unavailable> for Problem {
             Unavailable::ClockJumped => ("node.clock_jumped", 60),
             Unavailable::Stopped => ("node.stopped", 10),
         };
-        Self::unavailable(code, unavailable.to_string())
-            .retry_after(seconds)
-            .hint("send it again with the same Idempotency-Key: it then happens once, whether it had been decided or not")
+        let problem = Self::unavailable(code, unavailable.to_string()).retry_after(seconds);
+        match unavailable {
+            Unavailable::Overloaded | Unavailable::ClockJumped => {
+                problem.hint("nothing has happened; send it again")
+            }
+            Unavailable::Stopped => problem.detail("it may have happened, if it was on its way to the disk"),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use state::{MetricsText, Options, SignIn};
+pub use state::{Look, MetricsText, Options, Sight, SignIn};
 
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 256 * 1024;

@@ -1,5 +1,5 @@
 //! Members, their keys, and who one is.
-use crate::body::{Asked, Body, MaybeBody, Named, bad_id};
+use crate::body::{Asked, Body, Named, bad_id};
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
 use crate::page::{Page, PageQuery};
@@ -87,11 +87,11 @@ pub(crate) struct KeyDraft {
 }
 
 /// Why something is done; it is written into the log.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"reason": "laptop lost"}))]
 pub(crate) struct Reason {
-    reason: Option<String>,
+    reason: String,
 }
 
 pub(crate) fn standing_name(standing: Standing) -> &'static str {
@@ -292,7 +292,7 @@ fn draw_secret() -> Result<String, Problem> {
 
 /// Revokes a key; it stops working at once.
 #[utoipa::path(delete, path = "/keys/{id}", operation_id = "keys_revoke", tag = "members", params(("id" = String, Path)),
-    request_body(content = Option<Reason>),
+    request_body = Reason,
     responses((status = 204, description = "it works no longer"), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "revoked before")))]
 pub(crate) async fn revoke_key(
@@ -300,9 +300,8 @@ pub(crate) async fn revoke_key(
     caller: Caller,
     once: Once,
     Named(key): Named<KeyId>,
-    MaybeBody(body): MaybeBody<Reason>,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Result<(StatusCode, Done, ()), Problem> {
-    let reason = body.reason.unwrap_or_else(|| "revoked".to_owned());
     let done = once.submit(&api, &caller, &reason, Command::RevokeKey { key }).await?;
     Ok((StatusCode::NO_CONTENT, done, ()))
 }

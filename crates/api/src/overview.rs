@@ -59,10 +59,26 @@ pub(crate) struct OverviewSite {
     joules_per_token: Option<f64>,
     /// Tokens in each of the last sixty seconds, oldest first.
     load: Vec<u64>,
-    /// Whether anything can be bought there now.
+    /// Whether its state is `healthy`.
     healthy: bool,
+    /// `healthy`; `degraded` while one of its offers has failed so often that the gateway asks it last for a while, and has not
+    /// served since; `unconfigured` if the gateway has no address for it or cannot count what it sells; `withdrawn` if nothing
+    /// can be bought there.
+    state: SiteState,
+    /// Since when it has been degraded; null if it is not.
+    failing_since: Option<String>,
     /// Money per million visible output tokens at its cheapest chat offer; null if it has none.
     price_output: Option<String>,
+}
+
+/// Whether a site serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SiteState {
+    Healthy,
+    Degraded,
+    Unconfigured,
+    Withdrawn,
 }
 
 /// What ran in the last minute from a site through a model to a consumer.

@@ -56,23 +56,10 @@ fn view(api: &Api, caller: &Caller) -> Session {
     Session { member: SessionMember { member, roles }, accounts: accounts.collect() }
 }
 
-/// Begins a session for a key, if it works. Who fails too often is not even looked at.
-fn begin(
-    api: &Api,
-    source: Source,
-    find: impl FnOnce() -> Option<KeyId>,
-) -> Result<(Caller, String), Problem> {
-    if let Some(wait) = api.attempts.wait(source, Instant::now()) {
-        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        return Err(Problem::new(status, "api.too_many_attempts", "too many failed attempts to sign in")
-            .retry_after(seconds)
-            .hint("wait; running sessions and keys in headers are not affected"));
-    }
-    let Some(caller) = find().and_then(|key| caller::of_key(api, key)) else {
-        api.attempts.failed(source, Instant::now());
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "api.unauthenticated", "this key does not work")
-            .hint("it may have been revoked; ask your operator for another"));
+/// Begins a session for a key, if it works.
+fn begin(api: &Api, source: Source, key: Option<KeyId>) -> Result<(Caller, String), Problem> {
+    let Some(caller) = key.and_then(|key| caller::of_key(api, key)) else {
+        return Err(failed(api, source));
     };
     let token = api
         .sessions
@@ -81,17 +68,31 @@ fn begin(
     Ok((caller, session::set_cookie(&token)))
 }
 
+fn failed(api: &Api, source: Source) -> Problem {
+    let now = Instant::now();
+    let Some(wait) = api.attempts.wait(source, now) else {
+        api.attempts.failed(source, now);
+        return Problem::new(StatusCode::UNAUTHORIZED, "api.unauthenticated", "this key does not work")
+            .hint("it may have been revoked; ask your operator for another");
+    };
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    let message = "this key does not work, nor did many others from the same address";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "api.too_many_attempts", message)
+        .retry_after(seconds)
+        .hint("a key that works is taken at once, whoever else failed")
+}
+
 /// Exchanges a key for a session cookie.
 #[utoipa::path(post, path = "/session", operation_id = "session_create", tag = "session", security(()),
     request_body = Credentials, responses((status = 200, body = Session), (status = 401, body = ErrorBody),
-        (status = 429, body = ErrorBody)))]
+        (status = 429, body = ErrorBody, description = "The key does not work, nor did many others from this address.")))]
 pub(crate) async fn create(
     State(api): State<Api>,
     extensions: Extensions,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, Problem> {
-    let find = || caller::by_secret(&api, &credentials.key);
-    let (caller, cookie) = begin(&api, Source::of(&extensions), find)?;
+    let key = caller::by_secret(&api, &credentials.key);
+    let (caller, cookie) = begin(&api, Source::of(&extensions), key)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(view(&api, &caller))).into_response())
 }
 
@@ -121,8 +122,8 @@ pub(crate) async fn by_link(
     Named(token): Named<String>,
 ) -> Result<Response, Problem> {
     let link = api.options.signin.as_ref();
-    let find = || link.filter(|link| constant_time_eq(&link.token, &token)).map(|link| link.key);
-    let (_, cookie) = begin(&api, Source::of(&extensions), find).map_err(|problem| {
+    let key = link.filter(|link| constant_time_eq(&link.token, &token)).map(|link| link.key);
+    let (_, cookie) = begin(&api, Source::of(&extensions), key).map_err(|problem| {
         if problem.code() == "api.unauthenticated" {
             problem.hint("a link works only while the demo that printed it runs")
         } else {

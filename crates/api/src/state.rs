@@ -5,11 +5,27 @@ use crate::overview::Board;
 use crate::session::Sessions;
 use std::fmt;
 use std::sync::Arc;
-use sycee_core::ids::KeyId;
+use sycee_core::catalog::{Offer, Site};
+use sycee_core::ids::{KeyId, OfferId, Time};
 use sycee_node::Handle;
 
 /// Text for `/metrics` from another part of the platform.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How the data plane sees an open offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    Serves,
+    /// Its failures made it the last choice for a while, and it has not served since.
+    Failing {
+        since: Time,
+    },
+    /// Nothing is sent to it from here: its site has no address, or what it pins to count by is not loaded.
+    Unconfigured,
+}
+
+/// Asks the data plane about an open offer at a site.
+pub type Look = Arc<dyn Fn(&Site, OfferId, &Offer) -> Sight + Send + Sync>;
 
 /// How the API is set up.
 #[derive(Default)]
@@ -20,6 +36,8 @@ pub struct Options {
     pub metrics: Vec<MetricsText>,
     /// What else makes the platform unwell, such as an offer that nothing can count.
     pub complaints: Option<Arc<dyn Fn() -> Vec<String> + Send + Sync>>,
+    /// How offers are doing; without it every open one is taken to serve.
+    pub look: Option<Look>,
 }
 
 impl fmt::Debug for Options {

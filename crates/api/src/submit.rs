@@ -12,6 +12,7 @@ use sycee_core::Outcome;
 use sycee_core::entry::{Command, Submission};
 use sycee_core::ids::CommandId;
 use sycee_core::permission::Actor;
+use sycee_node::Unavailable;
 
 const HEADER: &str = "idempotency-key";
 /// On the answer to a command that was sent before.
@@ -73,13 +74,28 @@ impl Once {
             reason: Some(reason.to_owned()),
             command: command.into(),
         };
-        match api.node.submit(submission).await? {
+        let outcome = api.node.submit(submission).await.map_err(|unavailable| self.undecided(unavailable))?;
+        match outcome {
             Outcome::Applied { position, events: _ } => Ok(Done { position, repeated: false }),
             Outcome::Repeated { position, refusal: None } => Ok(Done { position, repeated: true }),
             Outcome::Repeated { position, refusal: Some(refusal) } => {
                 Err(Problem::from(refusal).replayed(position))
             }
             Outcome::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Only with a key can something that may have happened be sent again and happen once.
+    fn undecided(self, unavailable: Unavailable) -> Problem {
+        let problem = Problem::from(unavailable);
+        match (unavailable, self.id) {
+            (Unavailable::Overloaded | Unavailable::ClockJumped, _) => problem,
+            (Unavailable::Stopped, Some(_)) => {
+                problem.hint("send it again with the same Idempotency-Key: it then happens once")
+            }
+            (Unavailable::Stopped, None) => problem.hint(
+                "look whether it happened before you send it again; with an Idempotency-Key it would happen once",
+            ),
         }
     }
 

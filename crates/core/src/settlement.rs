@@ -194,13 +194,17 @@ pub struct Hold {
     pub mark: Option<Mark>,
 }
 
-/// How far a request has come: what has reached its client.
+/// How far a request has come: what has reached its client, and whose count says so, for the receipt if this is the last mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Mark {
     #[n(0)]
     pub offer: OfferId,
     #[n(1)]
     pub usage: Buckets,
+    #[n(2)]
+    pub input_measure: Measure,
+    #[n(3)]
+    pub output_measure: Measure,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]

@@ -206,7 +206,7 @@ impl Driver {
                 self.shared.health.first_token(offer, milliseconds);
                 self.shared.metrics.first_token(milliseconds);
             }
-            Action::Head => self.transcript.begin(Ok(())),
+            Action::Head(schedule) => self.transcript.begin(Ok(schedule)),
             Action::Frame(bytes) => self.transcript.write(bytes),
             Action::Finish => self.transcript.finish(),
             Action::Reject(problem) => self.transcript.begin(Err(problem)),

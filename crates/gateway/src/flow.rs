@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use sycee_core::ids::{AccountId, KeyId, ModelId, OfferId, RequestId, Time};
+use sycee_core::ids::{AccountId, KeyId, ModelId, OfferId, RequestId, ScheduleId, Time};
 use sycee_core::settlement::{Attempt, AttemptOutcome, Command, Endpoint, Finish, Mark};
 use sycee_core::{Outcome, settlement};
 use sycee_node::Unavailable;
@@ -160,8 +160,8 @@ pub enum Action {
     /// How the attempt at this offer ended.
     Observe(OfferId, AttemptOutcome, Observation),
     FirstToken(OfferId, u64),
-    /// The answer begins: 200, a stream or not.
-    Head,
+    /// The answer begins: 200, a stream or not, at the prices of this schedule.
+    Head(ScheduleId),
     /// The next bytes for the client; numbered from one.
     Frame(Bytes),
     /// Nothing more follows.
@@ -210,6 +210,8 @@ struct Held {
     output_max: u64,
     /// The grant is less than what the request could have used.
     is_lowered: bool,
+    /// At which prices each of the offers would serve.
+    schedules: Vec<(OfferId, ScheduleId)>,
 }
 
 /// What is known of the prompt's length.
@@ -381,6 +383,18 @@ impl Flow {
     /// The candidate that an action names.
     pub fn candidate(&self, index: usize) -> &Candidate {
         &self.order.candidates[index]
+    }
+
+    /// The prices of the candidate, fixed by the hold.
+    fn schedule(&self, index: usize) -> ScheduleId {
+        let offer = self.candidate(index).offer;
+        let held = self.held.as_ref().expect("an answer comes after its hold");
+        let (_, schedule) = held
+            .schedules
+            .iter()
+            .find(|(other, _)| *other == offer)
+            .expect("only what the hold was granted for is tried");
+        *schedule
     }
 
     /// Notes how an attempt ended.

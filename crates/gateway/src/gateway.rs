@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use sycee_core::catalog::OfferTerms;
 use sycee_core::entry::Submission;
 use sycee_core::permission::Actor;
 use sycee_core::{Outcome, settlement};
@@ -15,6 +16,7 @@ use crate::joins::Joins;
 use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::serve::Places;
 use crate::tasks::Tasks;
 use crate::upstream::Upstreams;
 
@@ -40,6 +42,7 @@ pub(crate) struct Shared {
     /// True from when no new ones are taken.
     closing: watch::Sender<bool>,
     pub(crate) running: AtomicUsize,
+    pub(crate) places: Arc<Places>,
     pub(crate) counters: Arc<Semaphore>,
 }
 
@@ -98,6 +101,7 @@ impl Gateway {
             stop: watch::Sender::new(false),
             closing: watch::Sender::new(false),
             running: AtomicUsize::new(0),
+            places: Arc::default(),
             counters: Arc::new(Semaphore::new(limits.counters_max)),
             options: RwLock::new(Arc::new(options)),
         })))
@@ -110,7 +114,13 @@ impl Gateway {
 
     /// The counters in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
-        self.0.metrics.text(self.0.running.load(Ordering::Relaxed))
+        self.0.metrics.text(self.0.running.load(Ordering::Relaxed), self.0.places.taken())
+    }
+
+    /// Whether requests for an offer can be sent from here: its site has an address, and what it pins to count by is loaded.
+    pub fn can_send(&self, site_name: &str, terms: &OfferTerms) -> bool {
+        let options = self.0.options();
+        options.upstreams.contains_key(site_name) && options.registry.counter(terms).is_some()
     }
 
     /// What is known of the offers' health.

@@ -35,6 +35,8 @@ pub struct Record {
     pub in_flight: u32,
     pub failures_in_row: u32,
     pub resting_until: Time,
+    /// When its failures first made it rest, until it serves again.
+    pub failing_since: Option<Time>,
     /// Moving average of failures.
     pub failing_ppm: u64,
     /// Moving average of the time to the first token.
@@ -61,15 +63,21 @@ impl Record {
         self.failing_ppm = average(self.failing_ppm, sample);
         if !failed {
             self.failures_in_row = 0;
+            self.failing_since = None;
             return;
         }
         self.failures_in_row = self.failures_in_row.saturating_add(1);
         let beyond = self.failures_in_row.saturating_sub(STRIKES).min(5);
         if self.failures_in_row >= STRIKES {
-            self.resting_until = now.after((SECOND << beyond).min(REST_MAX));
+            self.rest((SECOND << beyond).min(REST_MAX), now);
         } else if self.failing_ppm > FAILING_PPM {
-            self.resting_until = now.after(SECOND);
+            self.rest(SECOND, now);
         }
+    }
+
+    fn rest(&mut self, span: u64, now: Time) {
+        self.resting_until = now.after(span);
+        self.failing_since.get_or_insert(now);
     }
 }
 
@@ -165,6 +173,21 @@ mod tests {
         check("llllllll", "++++++++");
         check("fflf", "+++-");
         check("b", "-");
+    }
+
+    #[test]
+    fn an_offer_is_failing_from_its_first_rest_until_it_serves() {
+        let since = |story: &str| {
+            let mut record = Record::default();
+            for (second, letter) in (1..).zip(story.chars()) {
+                let observation = if letter == 'f' { Observation::Failed } else { Observation::Served };
+                record.observe(observation, Time(second * SECOND));
+            }
+            record.failing_since.map(|since| since.0 / SECOND)
+        };
+        assert_eq!(["ff", "fff", "ffffff", "ffffffs"].map(since), [None, Some(3), Some(3), None]);
+        // The seventh is only the second in a row, but by then more failed than not.
+        assert_eq!(since("ffffsfff"), Some(7));
     }
 
     #[test]

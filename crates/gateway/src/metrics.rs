@@ -18,6 +18,9 @@ pub(crate) struct Metrics {
     marks: AtomicU64,
     mark_batches: AtomicU64,
     joined: AtomicU64,
+    timed_out: AtomicU64,
+    turned_away: Mutex<BTreeMap<&'static str, u64>>,
+    not_accepted: AtomicU64,
     disputed: AtomicU64,
     tokens_in: AtomicU64,
     tokens_out: AtomicU64,
@@ -51,6 +54,22 @@ impl Metrics {
         self.joined.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A connection ends because its client has sent or taken nothing for too long.
+    pub(crate) fn timed_out(&self) {
+        self.timed_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection was one too many by this limit.
+    pub(crate) fn turned_away(&self, limit: &'static str) {
+        let mut turned_away = self.turned_away.lock().expect("nothing panics while it counts");
+        *turned_away.entry(limit).or_insert(0) += 1;
+    }
+
+    /// A connection could not be accepted.
+    pub(crate) fn not_accepted(&self) {
+        self.not_accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What is about to be settled. Retries of the ledger may count it again; the books do not.
     pub(crate) fn delivered(&self, delivery: &Delivery) {
         self.disputed.fetch_add(u64::from(delivery.dispute), Ordering::Relaxed);
@@ -73,7 +92,7 @@ impl Metrics {
     }
 
     /// The counters in Prometheus' text format.
-    pub(crate) fn text(&self, running: usize) -> String {
+    pub(crate) fn text(&self, running: usize, connections: usize) -> String {
         let mut text = String::new();
         let mut line = |name: &str, labels: &str, value: u64| {
             // Writing into memory does not fail.
@@ -81,6 +100,12 @@ impl Metrics {
         };
         line("requests_total", "", self.requests.load(Ordering::Relaxed));
         line("requests_joined_total", "", self.joined.load(Ordering::Relaxed));
+        line("connections_open", "", connections as u64);
+        for (limit, count) in &*self.turned_away.lock().expect("nothing panics while it counts") {
+            line("connections_refused_total", &format!("{{limit=\"{limit}\"}}"), *count);
+        }
+        line("connections_not_accepted_total", "", self.not_accepted.load(Ordering::Relaxed));
+        line("connections_timed_out_total", "", self.timed_out.load(Ordering::Relaxed));
         line("disputes_total", "", self.disputed.load(Ordering::Relaxed));
         line("input_tokens_total", "", self.tokens_in.load(Ordering::Relaxed));
         line("output_tokens_total", "", self.tokens_out.load(Ordering::Relaxed));
@@ -117,10 +142,11 @@ mod tests {
         metrics.refused(429, "in_flight_budget");
         metrics.attempt(AttemptOutcome::Served);
         metrics.first_token(30);
-        let text = metrics.text(7);
+        let text = metrics.text(7, 9);
         for line in [
             "sycee_gateway_requests_total 1",
             "sycee_gateway_requests_running 7",
+            "sycee_gateway_connections_open 9",
             "sycee_gateway_refusals_total{status=\"402\",code=\"insufficient_quota\"} 2",
             "sycee_gateway_refusals_total{status=\"429\",code=\"in_flight_budget\"} 1",
             "sycee_gateway_attempts_total{outcome=\"served\"} 1",

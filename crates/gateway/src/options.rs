@@ -50,6 +50,14 @@ pub struct Timeouts {
     pub total_per_token: Duration,
     /// How long a client may take nothing of what is ready for it.
     pub client_stall: Duration,
+    /// For the head of a request, from when the connection begins or the first byte has come.
+    pub head: Duration,
+    /// Between two pieces of a request's body.
+    pub body_idle: Duration,
+    /// For the whole body; a second more for each 64 KiB that have come.
+    pub body: Duration,
+    /// How long a connection may rest between two requests.
+    pub keep_alive: Duration,
     /// How long running requests may go on once the gateway is told to stop.
     pub drain: Duration,
 }
@@ -63,6 +71,10 @@ impl Default for Timeouts {
             total: Duration::from_mins(2),
             total_per_token: Duration::from_millis(500),
             client_stall: Duration::from_mins(1),
+            head: Duration::from_secs(15),
+            body_idle: Duration::from_secs(20),
+            body: Duration::from_mins(1),
+            keep_alive: Duration::from_mins(2),
             drain: Duration::from_secs(20),
         }
     }
@@ -75,6 +87,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Requests at a time; one more gets 503.
     pub requests_max: usize,
+    /// Open connections; one more gets 503 and is closed. Never more than there are descriptors for.
+    pub connections_max: usize,
+    /// The same for each address, or network of 64 bits of IPv6. All that comes through a proxy has the proxy's address.
+    pub connections_per_address_max: usize,
     /// Choices of one request.
     pub choices_max: u32,
     /// Largest plain answer of a provider.
@@ -98,6 +114,8 @@ impl Default for Limits {
         Self {
             body_bytes_max: 16 << 20,
             requests_max: 4_096,
+            connections_max: 16_384,
+            connections_per_address_max: 4_096,
             choices_max: 16,
             answer_bytes_max: 64 << 20,
             ahead_bytes_max: 256 << 10,

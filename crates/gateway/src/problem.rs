@@ -2,6 +2,7 @@
 //!
 //! The shape is OpenAI's: `{"error": {"message", "type", "param", "code"}}`. Official clients try 408, 409, 429 and 5xx again
 //! and never 402; `x-should-retry` overrides, so a refusal says by itself whether asking again can help.
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use sycee_core::Refusal;
 use sycee_core::settlement;
@@ -73,6 +74,11 @@ impl Problem {
         Self { param: Some("model".to_owned()), ..Self::new(404, INVALID, "model_not_found", message) }
     }
 
+    /// The request did not come in time.
+    pub fn too_slow() -> Self {
+        Self::new(408, INVALID, "request_timeout", "The request did not arrive in time; send it again.")
+    }
+
     pub fn too_large(bytes_max: usize) -> Self {
         let message = format!("The request is larger than {bytes_max} bytes.");
         Self::new(413, INVALID, "request_too_large", message)
@@ -100,6 +106,12 @@ impl Problem {
     /// As many requests run as may.
     pub fn overloaded() -> Self {
         Self::new(503, SERVER, "overloaded", "More requests are running than this gateway takes.").after(1)
+    }
+
+    /// As many connections are open as may be.
+    pub fn too_many_connections() -> Self {
+        Self::new(503, SERVER, "too_many_connections", "More connections are open than this gateway takes.")
+            .after(1)
     }
 
     /// The gateway is about to stop.
@@ -214,6 +226,20 @@ impl Problem {
         };
         let problem = Self::new(402, QUOTA, "insufficient_quota", message);
         Self { param: Some("max_tokens".to_owned()), should_retry: Some(false), ..problem }
+    }
+
+    /// The whole answer as bytes, for who cannot wait until it has asked.
+    pub(crate) fn response(&self) -> Vec<u8> {
+        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        let (status, reason, body) = (self.status, reason.unwrap_or(""), self.body().to_string());
+        let retry_after =
+            self.retry_after_s.map_or_else(String::new, |seconds| format!("retry-after: {seconds}\r\n"));
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             {retry_after}connection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
     }
 
     /// The JSON that clients read.

@@ -27,6 +27,7 @@ use crate::options::Options;
 use crate::problem::Problem;
 use crate::request::Parsed;
 use crate::routing::{self, Wanted};
+use crate::serve::TooSlow;
 use crate::transcript::{Reader, Transcript};
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod world;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RECEIPT: HeaderName = HeaderName::from_static("x-sycee-receipt");
+const SCHEDULE: HeaderName = HeaderName::from_static("x-sycee-schedule");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
@@ -49,11 +51,10 @@ const DISCARD_FOR: Duration = Duration::from_secs(10);
 const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Headers that scripts in browsers may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "x-request-id, x-sycee-receipt, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests",
+    "x-request-id, x-sycee-receipt, x-sycee-schedule, retry-after, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests",
 );
 
-/// The data plane's paths, to be merged into the server of the binary. Serve it with
-/// `into_make_service_with_connect_info::<Connection>()` on a [`crate::Listener`], so that marks know what has left.
+/// The data plane's paths, to be merged into what the binary serves: with [`crate::serve()`], so that marks know what has left.
 pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/v1/models", get(list_models).fallback(wrong_method))
@@ -124,7 +125,7 @@ fn answer_or_refuse(shared: &Shared, answer: Result<Value, Problem>) -> Response
         Ok(value) => {
             let mut response = json_response(StatusCode::OK, &value);
             if let Ok(id) = shared.handle.new_id() {
-                response.headers_mut().insert(REQUEST_ID, id_value(RequestId(id)));
+                response.headers_mut().insert(REQUEST_ID, id_value(&RequestId(id)));
             }
             response
         }
@@ -228,7 +229,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::bad_request("", "The request broke off."))?;
+        let frame = frame.map_err(|error| unread(&error))?;
         let Ok(bytes) = frame.into_data() else {
             continue;
         };
@@ -240,6 +241,14 @@ async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
         whole.extend_from_slice(&bytes);
     }
     Ok(Bytes::from(whole))
+}
+
+fn unread(error: &axum::Error) -> Problem {
+    if TooSlow::is_cause_of(error) {
+        Problem::too_slow()
+    } else {
+        Problem::bad_request("", "The request broke off.")
+    }
 }
 
 async fn discard(mut body: Body, bytes_max: usize) {
@@ -326,7 +335,7 @@ impl Drop for Running {
             self.transcript.begin(Err(Problem::not_settled()));
         }
         self.transcript.finish();
-        let has_answer = matches!(self.transcript.head(), Some(Ok(())));
+        let has_answer = matches!(self.transcript.head(), Some(Ok(_)));
         self.shared.joins.ended(&self.likeness, self.request, has_answer);
         self.shared.running.fetch_sub(1, Ordering::Relaxed);
     }
@@ -360,9 +369,10 @@ fn run(
 
 async fn respond(shared: &Shared, begun: Begun) -> Response {
     let Begun { request, stream, reader, requests_max } = begun;
-    if let Err(problem) = reader.head().await {
-        return refuse(shared, Some(request), &problem);
-    }
+    let schedule = match reader.head().await {
+        Ok(schedule) => schedule,
+        Err(problem) => return refuse(shared, Some(request), &problem),
+    };
     let kind = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
     // A plain answer is one frame, and has a length to say.
     let body = if stream { Body::from_stream(reader) } else { Body::from(reader.whole().await) };
@@ -374,6 +384,7 @@ async fn respond(shared: &Shared, begun: Begun) -> Response {
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
     mark(headers, request);
+    headers.insert(SCHEDULE, id_value(&schedule));
     headers.insert(LIMIT_REQUESTS, HeaderValue::from(requests_max));
     headers.insert(REMAINING_REQUESTS, HeaderValue::from(free(&shared.running, requests_max)));
     response
@@ -385,12 +396,12 @@ fn free(running: &AtomicUsize, requests_max: usize) -> usize {
 
 /// The request's id, which is also its receipt's.
 fn mark(headers: &mut HeaderMap, request: RequestId) {
-    headers.insert(REQUEST_ID, id_value(request));
-    headers.insert(RECEIPT, id_value(request));
+    headers.insert(REQUEST_ID, id_value(&request));
+    headers.insert(RECEIPT, id_value(&request));
 }
 
-fn id_value(request: RequestId) -> HeaderValue {
-    HeaderValue::from_str(&request.to_string()).expect("an id is printable")
+fn id_value(id: &impl ToString) -> HeaderValue {
+    HeaderValue::from_str(&id.to_string()).expect("an id is printable")
 }
 
 fn refuse(shared: &Shared, request: Option<RequestId>, problem: &Problem) -> Response {
@@ -402,9 +413,13 @@ fn refuse(shared: &Shared, request: Option<RequestId>, problem: &Problem) -> Res
         Some(request) => mark(headers, request),
         None => {
             if let Ok(id) = shared.handle.new_id() {
-                headers.insert(REQUEST_ID, id_value(RequestId(id)));
+                headers.insert(REQUEST_ID, id_value(&RequestId(id)));
             }
         }
+    }
+    if problem.status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of it may still come.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(seconds) = problem.retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

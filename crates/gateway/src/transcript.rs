@@ -10,10 +10,14 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use sycee_core::ids::ScheduleId;
 use tokio::sync::Notify;
 
 use crate::connection::Connection;
 use crate::problem::Problem;
+
+/// How an answer begins: the prices that it is made at, or why there is none.
+pub(crate) type Head = Result<ScheduleId, Problem>;
 
 /// What a request has said.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ pub(crate) struct Transcript {
 
 #[derive(Debug, Default)]
 struct Inner {
-    head: Option<Result<(), Problem>>,
+    head: Option<Head>,
     frames: VecDeque<Bytes>,
     /// Frames that are no longer kept.
     dropped: u64,
@@ -62,7 +66,7 @@ impl Transcript {
     }
 
     /// The answer begins, or there is none but a problem.
-    pub(crate) fn begin(&self, head: Result<(), Problem>) {
+    pub(crate) fn begin(&self, head: Head) {
         let mut inner = self.lock();
         inner.finished |= head.is_err();
         inner.head = Some(head);
@@ -84,7 +88,7 @@ impl Transcript {
     }
 
     /// What became of an answer, once it is known.
-    pub(crate) fn head(&self) -> Option<Result<(), Problem>> {
+    pub(crate) fn head(&self) -> Option<Head> {
         self.lock().head.clone()
     }
 
@@ -154,7 +158,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Waits for the head of the answer.
-    pub(crate) async fn head(&self) -> Result<(), Problem> {
+    pub(crate) async fn head(&self) -> Head {
         std::future::poll_fn(|context| {
             let mut inner = self.transcript.lock();
             if let Some(head) = &inner.head {
@@ -238,12 +242,12 @@ mod tests {
     async fn late_readers_hear_everything_while_it_is_small() {
         let transcript = Transcript::new(100);
         let first = transcript.read(None).unwrap();
-        transcript.begin(Ok(()));
+        transcript.begin(Ok(ScheduleId(7)));
         transcript.write(Bytes::from_static(b"one"));
         let second = transcript.read(None).unwrap();
         transcript.write(Bytes::from_static(b"two"));
         transcript.finish();
-        assert_eq!(first.head().await, Ok(()));
+        assert_eq!(first.head().await, Ok(ScheduleId(7)));
         let (first, second) = (rest(first).await, rest(second).await);
         assert_eq!(first, ["one", "two"]);
         assert_eq!(second, first);

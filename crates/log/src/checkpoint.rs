@@ -71,7 +71,7 @@ pub fn store(disk: &dyn Disk, directory: &Path, note: &str) -> Result<()> {
         SyncPoint::CheckpointFile,
         SyncPoint::CheckpointDirectory,
     );
-    stored.map_err(|error| Error::io("store a checkpoint", error))
+    stored.map_err(|error| Error::io(format!("store a checkpoint in {}", directory.display()), error))
 }
 
 /// The signed checkpoint beside the log, if there is one. Nothing of it has been checked.

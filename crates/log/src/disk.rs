@@ -64,6 +64,8 @@ pub enum SyncPoint {
     CutRecordFile,
     /// The name of that record, and of a checkpoint that was set aside before it.
     CutRecordDirectory,
+    /// That the mark of an unfinished copy is gone.
+    CopyFinished,
 }
 
 impl SyncPoint {
@@ -85,7 +87,7 @@ impl SyncPoint {
     ];
 
     /// Those of the node's own files, which lie beside the log.
-    pub const NODE: [Self; 7] = [
+    pub const NODE: [Self; 8] = [
         Self::KeyFile,
         Self::KeyDirectory,
         Self::JumpNoteFile,
@@ -93,6 +95,7 @@ impl SyncPoint {
         Self::JumpNoteRemoved,
         Self::CutRecordFile,
         Self::CutRecordDirectory,
+        Self::CopyFinished,
     ];
 }
 
@@ -120,8 +123,9 @@ pub trait Disk: Debug + Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn sync_directory(&self, directory: &Path, point: SyncPoint) -> io::Result<()>;
-    /// Takes the exclusive lock on a file, creating it if needed. `None`: somebody else holds it.
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>>;
+    /// Takes the exclusive lock on a directory. It is on the directory itself, so no file that somebody deletes
+    /// lets a second process in.
+    fn lock(&self, directory: &Path) -> io::Result<Locking>;
 }
 
 /// An open file. Reads and writes are complete or fail.
@@ -137,6 +141,14 @@ pub trait DiskFile: Debug + Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+}
+
+/// What became of an attempt to lock a directory.
+#[derive(Debug)]
+pub enum Locking {
+    Taken(Box<dyn DiskLock>),
+    /// Somebody else has it: this process, as far as is known.
+    Held(Option<u32>),
 }
 
 /// Held until dropped.

@@ -18,8 +18,10 @@ pub struct Error {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Another process, or another part of this one, has the log open.
-    Locked,
+    /// Another process, or another part of this one, has the log open: the one with this number, if it is known.
+    Locked {
+        by: Option<u32>,
+    },
     /// The bytes are not those that were written. Nothing was changed.
     Corrupt(Box<Damage>),
     /// The writer does not know the newest frame: somebody else appended.
@@ -119,7 +121,7 @@ impl Error {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self.kind {
-            ErrorKind::Locked => Some("stop the other process first; `verify` needs no lock"),
+            ErrorKind::Locked { .. } => Some("stop the other process first; `verify` needs no lock"),
             ErrorKind::Corrupt(_) => Some(
                 "nothing was changed; restore a backup, or give up everything from that position on with --cut-tail POSITION",
             ),
@@ -130,6 +132,10 @@ impl Error {
             ErrorKind::Unsynced => Some("sync before the next append"),
             ErrorKind::TooLarge { .. } => Some("split it over several frames"),
             ErrorKind::Newer { .. } => Some("use a newer release of sycee"),
+            // The system missed a file that was to be there.
+            ErrorKind::NotFound if self.source.is_some() => Some(
+                "the data directory, or a file in it, was removed or moved away: put it back, or restore a backup",
+            ),
             ErrorKind::NotFound => Some("create one with `sycee init`"),
             ErrorKind::NoSpace => {
                 Some("free some space, then start again: recovery loses nothing acknowledged")
@@ -164,7 +170,8 @@ impl StdError for Error {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Locked => formatter.write_str("locked by another process"),
+            Self::Locked { by: Some(process) } => write!(formatter, "locked by process {process}"),
+            Self::Locked { by: None } => formatter.write_str("locked by another process"),
             Self::Corrupt(damage) => write!(formatter, "corrupt: {damage}"),
             Self::StaleAppend { expected, next } => {
                 write!(formatter, "the next frame is {next}, not {expected}")

@@ -12,7 +12,7 @@
 //!   durable                            how far the log was durable when last written; a hint, never ahead
 //!   snapshot-00000000000000000100.bin  everything folded up to frame 100; can be thrown away
 //!   checkpoint                         signed: so many entries, this root
-//!   lock                               held by the one writer
+//!   lock                               which process holds the directory's lock; nothing rests on it
 //! ```
 //!
 //! What it promises, each kept by the tests named:

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{BLOCK_BYTES, Disk, DiskFile, DiskLock, SyncPoint};
+use crate::disk::{BLOCK_BYTES, Disk, DiskFile, DiskLock, Locking, SyncPoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{self, Draft, FRAME_BYTES_MAX, Head};
 use crate::mark::Mark;
@@ -102,7 +102,6 @@ impl Log {
     /// Opens a log, settles how it ended and says what it found.
     pub fn open(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<(Self, Recovery)> {
         check_options(&options)?;
-        // Asked before the lock, which would make a file in a directory that is not ours.
         if !disk.exists(directory).map_err(|error| Error::io(context_open(directory), error))? {
             return Err(Error::new(ErrorKind::NotFound, context_open(directory)));
         }
@@ -346,11 +345,10 @@ fn context_open(directory: &Path) -> String {
 }
 
 fn lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn DiskLock>> {
-    let path = directory.join("lock");
-    match disk.lock(&path) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(Error::new(ErrorKind::Locked, context_open(directory))),
-        Err(error) => Err(Error::io(format!("lock {}", path.display()), error)),
+    match disk.lock(directory) {
+        Ok(Locking::Taken(lock)) => Ok(lock),
+        Ok(Locking::Held(by)) => Err(Error::new(ErrorKind::Locked { by }, context_open(directory))),
+        Err(error) => Err(Error::io(format!("lock {}", directory.display()), error)),
     }
 }
 

@@ -69,7 +69,9 @@ pub fn store(disk: &dyn Disk, directory: &Path, snapshot: &Snapshot) -> Result<(
             }
             Ok(())
         })
-        .map_err(|error| Error::io(format!("store a snapshot at frame {number}"), error))
+        .map_err(|error| {
+            Error::io(format!("store a snapshot at frame {number} in {}", directory.display()), error)
+        })
 }
 
 /// The newest snapshot that belongs to the log behind `source`, and those that had to be passed over.

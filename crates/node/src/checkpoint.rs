@@ -5,7 +5,7 @@ use crate::views::Tree;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use sycee_core::genesis::Charter;
-use sycee_log::{Checkpoint, Disk, Verifier, checkpoint, note};
+use sycee_log::{Checkpoint, Disk, checkpoint, note};
 
 /// The file of the latest one, in the log's directory.
 pub(crate) const FILE: &str = "checkpoint";
@@ -75,10 +75,4 @@ pub(crate) fn load(disk: &dyn Disk, directory: &Path) -> Result<Option<String>> 
 
 fn trust(directory: &Path) -> String {
     format!("trust {}", directory.join(FILE).display())
-}
-
-/// A checkpoint that somebody kept, if the log's key signed it.
-pub(crate) fn open_kept(text: &str, charter: &Charter) -> Option<Checkpoint> {
-    let verifier = Verifier::new(&charter.origin, &charter.public_key).ok()?;
-    Checkpoint::open(text, &verifier).ok()
 }

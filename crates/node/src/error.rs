@@ -27,6 +27,12 @@ pub enum ErrorKind {
     ClockJumped,
     /// The signing key is missing, not private, or not the log's.
     Key,
+    /// The directory to copy into has something in it.
+    Occupied,
+    /// A copy was broken off, so its directory has less than a log.
+    Unfinished,
+    /// There is no log in the directory.
+    NoLog,
     /// Files or the system's randomness.
     Io,
     /// Nothing there.
@@ -72,6 +78,11 @@ impl Error {
                 "verify the log against a checkpoint that was kept; if it is sound, remove the file `checkpoint`"
             }
             ErrorKind::Key => "restore signing.key from where you keep it, with mode 0600",
+            ErrorKind::Occupied => "nothing was written; name a directory that is new or empty",
+            ErrorKind::Unfinished => {
+                "half a copy is no log: if no copy is under way, remove that directory and copy again"
+            }
+            ErrorKind::NoLog => "name the directory that was given to `sycee init`, or to --data",
             ErrorKind::Log | ErrorKind::Io | ErrorKind::NotFound | ErrorKind::Invalid => return None,
         };
         Some(hint.to_owned())

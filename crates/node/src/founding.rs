@@ -1,6 +1,7 @@
 //! Founding: a new log with its charter, its signing key and its first operator.
 //!
 //! In an order that can be broken off anywhere: a log without a first entry is not founded, and founding it again goes on.
+use crate::backup;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{random_seed, uuid};
@@ -75,6 +76,7 @@ pub(crate) fn found(
 
 /// A log without entries: a new one, or what an attempt has left that did not get to the first.
 fn unfounded(disk: &Arc<dyn Disk>, directory: &Path, options: Options) -> Result<Log> {
+    backup::check_finished(&**disk, directory)?;
     // Where there is a key there was a log. If it is gone, the key is not to be lost as well.
     let there = key::exists(&**disk, directory)?;
     let made = if there { None } else { Some(Log::create(Arc::clone(disk), directory, options)) };

@@ -45,11 +45,6 @@ pub(crate) fn exists(disk: &dyn Disk, directory: &Path) -> Result<bool> {
     disk.exists(&path).map_err(|error| failed("look for", &path, error))
 }
 
-/// Copies the key of one log's directory to another's, which has none.
-pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<()> {
-    write(disk, to, &read(disk, from)?)
-}
-
 /// 64 hexadecimal digits, and perhaps a newline that an editor has left.
 fn parse(bytes: &[u8]) -> Option<[u8; 32]> {
     let digits = std::str::from_utf8(bytes).ok()?.trim_end();

@@ -1,6 +1,7 @@
 //! Open: from a directory to the stages of a node, and to a running one.
 use crate::append::Append;
 use crate::archive::Archive;
+use crate::backup;
 use crate::checkpoint::{Signed, Signer};
 use crate::clock::Clock;
 use crate::commit::{self, Commit};
@@ -72,6 +73,7 @@ pub(crate) struct Stages {
 pub(crate) fn open(options: Options, seed: [u8; 32]) -> Result<Stages> {
     let Options { disk, directory, clock, accept_clock, cut_tail, segment_bytes } = options;
     let log_options = sycee_log::Options { segment_bytes, cut_tail };
+    backup::check_finished(&*disk, &directory)?;
     let (log, recovery) = cut::open(&disk, &directory, log_options)?;
     halt::check(&*disk, &directory, accept_clock)?;
     if recovery.torn {

@@ -1,6 +1,7 @@
 //! The real stages on a disk that forgets, and real nodes on real directories.
 mod basics;
 mod clock;
+mod copies;
 mod crash;
 mod damage;
 mod due;

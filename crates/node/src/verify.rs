@@ -4,18 +4,24 @@
 //! again gives the events that were written; that the invariants hold at the end and every asset sums to zero; and that the log
 //! still has what was signed of it, by the checkpoint beside it and by one that somebody kept. Only the last can find an entry
 //! that was replaced by another one as good, such as a deposit with another reference.
-use crate::checkpoint;
-use crate::error::{Error, Result};
+use crate::backup;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lines::Names;
 use crate::quiet;
 use crate::seal;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use sycee_core::entry::Entry;
 use sycee_core::ids::{Amount, Asset, Hash};
 use sycee_core::{Core, RULES, Refusal, State};
-use sycee_log::{Checkpoint, Disk, ErrorKind, Frame, Frontier, Reader};
+use sycee_log::{Disk, Frame, Frontier, Reader};
+
+mod promise;
+
+pub use promise::Kept;
+use promise::Promise;
 
 /// What was found. `cause` says where and why if it is not sound.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -47,11 +53,21 @@ pub struct AssetSum {
     pub issued: String,
 }
 
+impl Report {
+    /// Of a log that could not be read: nothing of it is known to be sound.
+    pub fn unread(cause: String) -> Self {
+        let mut check = Check::new(None, None);
+        check.cause = Some(cause);
+        check.report(0)
+    }
+}
+
 /// Checks the log in `directory`. An error means that it could not be read at all; what is wrong with it is in the report.
-pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, checkpoint: Option<&str>) -> Result<Report> {
+pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, kept: Option<Kept>) -> Result<Report> {
+    find(&**disk, directory)?;
     // Before the log is opened: what was signed by then is durable by then, also in a running one.
-    let own = checkpoint::load(&**disk, directory)?;
-    let mut check = Check::new(own, checkpoint.map(str::to_owned));
+    let own = promise::beside(&**disk, directory)?;
+    let mut check = Check::new(own, kept);
     let mut not_yet_durable = 0;
     let mut reader = match Reader::open(Arc::clone(disk), directory) {
         Ok(reader) => reader,
@@ -77,6 +93,24 @@ pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, checkpoint: Option<&str>) 
     Ok(check.report(not_yet_durable))
 }
 
+/// Refuses what is no log, or not all of one.
+pub(crate) fn find(disk: &dyn Disk, directory: &Path) -> Result<()> {
+    let failed = |error: io::Error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NoLog,
+            _ => ErrorKind::Io,
+        };
+        Error::because(kind, format!("read {}", directory.display()), error)
+    };
+    let names = disk.list(directory).map_err(failed)?;
+    backup::check_finished(disk, directory)?;
+    if names.iter().any(|name| name.starts_with("segment-")) {
+        return Ok(());
+    }
+    let context = format!("find a log in {}, which has no segment of one", directory.display());
+    Err(Error::new(ErrorKind::NoLog, context))
+}
+
 enum Next {
     Frame(Box<Frame>),
     End,
@@ -93,8 +127,9 @@ fn next(reader: &mut Reader) -> Result<Next> {
 
 /// What an error says about the log, unless it says that the log cannot be read.
 fn finding(error: sycee_log::Error) -> Result<String> {
+    use sycee_log::ErrorKind::{Io, NoSpace, NotFound, ReadOnly};
     match error.kind {
-        ErrorKind::NotFound | ErrorKind::Io | ErrorKind::ReadOnly | ErrorKind::NoSpace => Err(error.into()),
+        NotFound | Io | ReadOnly | NoSpace => Err(error.into()),
         _ => Ok(error.to_string()),
     }
 }
@@ -104,7 +139,7 @@ fn state_after(disk: &Arc<dyn Disk>, directory: &Path, entries: u64) -> Result<S
     let mut state = State::default();
     let mut reader = Reader::open(Arc::clone(disk), directory)?;
     while state.position < entries {
-        let changed = || Error::new(crate::ErrorKind::Unsound, "read the log twice: it changes");
+        let changed = || Error::new(ErrorKind::Unsound, "read the log twice: it changes");
         let Next::Frame(frame) = next(&mut reader)? else { return Err(changed()) };
         for (position, record) in frame.records().map_err(|_| changed())? {
             if position < entries {
@@ -116,23 +151,12 @@ fn state_after(disk: &Arc<dyn Disk>, directory: &Path, entries: u64) -> Result<S
     Ok(state)
 }
 
-/// A checkpoint that the log is held against.
-struct Promise {
-    /// Where it is, in words.
-    place: &'static str,
-    text: String,
-    /// The same, once the charter has said whose signature it must bear.
-    checkpoint: Option<Checkpoint>,
-    /// The root when the tree had the checkpoint's size.
-    root_then: Option<[u8; 32]>,
-}
-
 struct Check {
     core: Core,
     tree: Frontier,
     names: Names,
-    own: Option<Promise>,
-    kept: Option<Promise>,
+    /// The checkpoint beside the log, and one that somebody kept.
+    promises: Vec<Promise>,
     folded_only: u64,
     cause: Option<String>,
     /// The core has taken part of an entry that is not sound.
@@ -140,14 +164,12 @@ struct Check {
 }
 
 impl Check {
-    fn new(own: Option<String>, kept: Option<String>) -> Self {
-        let promise = |place| move |text| Promise { place, text, checkpoint: None, root_then: None };
+    fn new(own: Option<Kept>, kept: Option<Kept>) -> Self {
         Self {
             core: Core::default(),
             tree: Frontier::new(),
             names: Names::default(),
-            own: own.map(promise("the checkpoint beside the log")),
-            kept: kept.map(promise("the checkpoint")),
+            promises: own.into_iter().chain(kept).map(Promise::new).collect(),
             folded_only: 0,
             cause: None,
             is_torn: false,
@@ -161,13 +183,8 @@ impl Check {
 
     /// The first entry is the charter; from then on the checkpoints can be read.
     fn open_promises(&mut self) {
-        let Some(charter) = self.core.state().genesis.charter() else { return };
-        for promise in [&mut self.own, &mut self.kept].into_iter().flatten() {
-            promise.checkpoint = checkpoint::open_kept(&promise.text, charter);
-        }
-        let mut promises = [&self.own, &self.kept].into_iter().flatten();
-        if let Some(Promise { place, .. }) = promises.find(|promise| promise.checkpoint.is_none()) {
-            self.cause = Some(format!("{place} is not one that this log's key signed"));
+        if let Some(charter) = self.core.state().genesis.charter() {
+            self.promises.iter_mut().for_each(|promise| promise.open(charter));
         }
     }
 
@@ -197,10 +214,8 @@ impl Check {
             if position == 0 {
                 self.open_promises();
             }
-            for promise in [&mut self.own, &mut self.kept].into_iter().flatten() {
-                if promise.checkpoint.as_ref().is_some_and(|it| it.size == self.tree.size()) {
-                    promise.root_then = Some(self.tree.root());
-                }
+            for promise in &mut self.promises {
+                promise.pass(self.tree.size(), || self.tree.root());
             }
         }
     }
@@ -251,8 +266,7 @@ impl Check {
             self.cause = Some(format!("asset {} sums to {}", asset.code, asset.sum));
             return;
         }
-        let mut promises = [&self.own, &self.kept].into_iter().flatten();
-        self.cause = promises.find_map(|promise| promise.broken(self.sound()));
+        self.cause = self.promises.iter().find_map(|promise| promise.broken(self.sound()));
     }
 
     fn report(self, not_yet_durable: u64) -> Report {
@@ -267,23 +281,6 @@ impl Check {
             root: Hash(self.tree.root()).to_string(),
             folded_only: self.folded_only,
             not_yet_durable,
-        }
-    }
-}
-
-impl Promise {
-    /// How a log of so many entries breaks it.
-    fn broken(&self, entries: u64) -> Option<String> {
-        let Self { place, text: _, checkpoint, root_then } = self;
-        let Checkpoint { origin: _, size, root } = checkpoint.as_ref()?;
-        match root_then {
-            Some(then) if then == root => None,
-            // An empty tree has one root and is part of every log.
-            None if *size == 0 => None,
-            Some(_) => {
-                Some(format!("another history: the first {size} entries are not those that {place} signed"))
-            }
-            None => Some(format!("rolled back: {place} has {size} entries, the log {entries}")),
         }
     }
 }

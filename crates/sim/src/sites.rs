@@ -19,8 +19,8 @@ use crate::provider::{Behaviour, ProviderConfig};
 pub struct Site {
     /// Short and stable, for file names and configuration.
     pub key: &'static str,
+    /// Data, the same in every language, so it says in both that the site is simulated.
     pub name: &'static str,
-    pub name_zh: &'static str,
     pub region: &'static str,
     pub region_zh: &'static str,
     /// Thousandths of a degree east.
@@ -80,8 +80,7 @@ const fn assumed(value: u32) -> Figure {
 pub const SITES: [Site; 3] = [
     Site {
         key: "zhongwei",
-        name: "Zhongwei-like (simulated)",
-        name_zh: "类中卫（模拟）",
+        name: "Zhongwei (simulated 模拟)",
         region: "Ningxia",
         region_zh: "宁夏",
         longitude_millidegrees: 105_190,
@@ -93,8 +92,7 @@ pub const SITES: [Site; 3] = [
     },
     Site {
         key: "qingyang",
-        name: "Qingyang-like (simulated)",
-        name_zh: "类庆阳（模拟）",
+        name: "Qingyang (simulated 模拟)",
         region: "Gansu",
         region_zh: "甘肃",
         longitude_millidegrees: 107_640,
@@ -106,8 +104,7 @@ pub const SITES: [Site; 3] = [
     },
     Site {
         key: "coast",
-        name: "Coast (simulated)",
-        name_zh: "沿海（模拟）",
+        name: "Coast (simulated 模拟)",
         region: "Shanghai",
         region_zh: "上海",
         longitude_millidegrees: 121_470,
@@ -164,7 +161,7 @@ mod tests {
     fn sites_are_simulated_by_name_and_ordered_from_west_to_east() {
         assert!(SITES.is_sorted_by_key(|site| site.longitude_millidegrees));
         for site in SITES {
-            assert!(site.name.ends_with("(simulated)") && site.name_zh.ends_with("（模拟）"), "{}", site.key);
+            assert!(site.name.ends_with("(simulated 模拟)"), "{}", site.key);
             assert!(site.facts().simulated && !site.power.source.is_empty());
         }
     }

@@ -1,12 +1,13 @@
 //! The commands that work on a log directory: found it, check it, copy it.
 use crate::cli;
 use crate::secret;
+use crate::text;
 use anyhow::{Context as _, Result};
 use std::process::ExitCode;
 use std::sync::Arc;
 use sycee_core::genesis::AssetDefinition;
 use sycee_log::{Disk, RealDisk};
-use sycee_node::{Clock, Founding, Report};
+use sycee_node::{Clock, Founding, Kept, Report};
 
 /// Decimals of every credit.
 pub(crate) const CREDIT_DECIMALS: u8 = 9;
@@ -35,17 +36,27 @@ pub(crate) fn init(arguments: &cli::Init) -> Result<ExitCode> {
 }
 
 pub(crate) fn verify(arguments: &cli::Verify) -> Result<ExitCode> {
-    let kept = arguments.checkpoint.as_ref().map(|path| {
-        std::fs::read_to_string(path)
-            .with_context(|| format!("failed to read the checkpoint {}", path.display()))
-    });
-    let report = sycee_node::verify(&disk(), &arguments.dir, kept.transpose()?.as_deref())?;
+    let checked = check(arguments);
     if arguments.json {
+        // Whoever asked for JSON gets it, also of what cannot be read.
+        let unread = |error| Report::unread(text(error));
+        let report = checked.as_ref().map_or_else(unread, Report::clone);
         say!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
+    }
+    let report = checked?;
+    if !arguments.json {
         tell(&report);
     }
     Ok(if report.sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check(arguments: &cli::Verify) -> Result<Report> {
+    let kept = arguments.checkpoint.as_ref().map(|path| {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).with_context(|| format!("failed to read the checkpoint {name}"))?;
+        Ok::<_, anyhow::Error>(Kept { name, bytes })
+    });
+    Ok(sycee_node::verify(&disk(), &arguments.dir, kept.transpose()?)?)
 }
 
 fn tell(report: &Report) {

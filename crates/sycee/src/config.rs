@@ -67,12 +67,16 @@ struct FileTimeouts {
     idle_seconds: Option<u64>,
     total_seconds: Option<u64>,
     drain_seconds: Option<u64>,
+    keep_alive_seconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "people write these names, and each says that it is a most")]
 struct FileLimits {
     requests_max: Option<usize>,
+    connections_max: Option<usize>,
+    connections_per_address_max: Option<usize>,
     body_bytes_max: Option<usize>,
 }
 
@@ -168,6 +172,7 @@ impl FileTimeouts {
             idle: or(self.idle_seconds, usual.idle),
             total: or(self.total_seconds, usual.total),
             drain: or(self.drain_seconds, usual.drain),
+            keep_alive: or(self.keep_alive_seconds, usual.keep_alive),
             ..usual
         }
     }
@@ -178,6 +183,10 @@ impl FileLimits {
         let usual = Limits::default();
         Limits {
             requests_max: self.requests_max.unwrap_or(usual.requests_max),
+            connections_max: self.connections_max.unwrap_or(usual.connections_max),
+            connections_per_address_max: self
+                .connections_per_address_max
+                .unwrap_or(usual.connections_per_address_max),
             body_bytes_max: self.body_bytes_max.unwrap_or(usual.body_bytes_max),
             ..usual
         }

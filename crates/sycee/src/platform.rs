@@ -7,7 +7,8 @@ use axum::response::Response;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use sycee_gateway::{Connection, Gateway, Listener};
+use sycee_api::{Look, Sight};
+use sycee_gateway::{Connection, Gateway};
 use sycee_node::{Handle, Node};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,7 +24,7 @@ pub(crate) struct Platform {
     node: Node,
     gateway: Gateway,
     closing: watch::Sender<bool>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     stop: StopSignal,
     hangup: Signal,
 }
@@ -49,13 +50,13 @@ impl Platform {
         let gateway = Gateway::start(node.handle(), gateway).await?;
         let metrics = gateway.clone();
         api.metrics.push(Arc::new(move || metrics.metrics_text()));
+        api.look = Some(look(gateway.clone()));
         let app: Router = sycee_gateway::router(gateway.clone()).merge(sycee_api::router(node.handle(), api));
         let app = app.layer(from_fn(tell_address));
         let (closing, closed) = watch::channel(false);
-        let service = app.into_make_service_with_connect_info::<Connection>();
-        let server = axum::serve(Listener::new(listener), service).with_graceful_shutdown(is_true(closed));
+        let server = sycee_gateway::serve(gateway.clone(), listener, app, closed);
         #[expect(clippy::disallowed_methods, reason = "the platform waits for it when it stops")]
-        let server = tokio::spawn(server.into_future());
+        let server = tokio::spawn(server);
         Ok(Self { node, gateway, closing, server, stop, hangup })
     }
 
@@ -95,18 +96,24 @@ impl Platform {
     }
 }
 
-/// The gateway's listener knows its connections by more than their address; the API wants that.
+/// The overview shows the gateway's own view of the offers; the two do not know each other.
+fn look(gateway: Gateway) -> Look {
+    Arc::new(move |site, id, offer| {
+        if !gateway.can_send(&site.name, &offer.terms) {
+            return Sight::Unconfigured;
+        }
+        let failing = gateway.health().of(id).failing_since;
+        failing.map_or(Sight::Serves, |since| Sight::Failing { since })
+    })
+}
+
+/// The gateway's server knows its connections by more than their address; the API wants that.
 async fn tell_address(mut request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<ConnectInfo<Connection>>();
-    if let Some(peer) = connection.and_then(|ConnectInfo(connection)| connection.peer()) {
+    if let Some(peer) = connection.map(|ConnectInfo(connection)| connection.peer()) {
         request.extensions_mut().insert(ConnectInfo(peer));
     }
     next.run(request).await
-}
-
-async fn is_true(mut condition: watch::Receiver<bool>) {
-    // An error means that the platform is gone, and then the server may go too.
-    drop(condition.wait_for(|it| *it).await);
 }
 
 /// SIGTERM and SIGINT, heard from when this is made.

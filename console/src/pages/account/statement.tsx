@@ -1,6 +1,8 @@
 // The statement: postings in order, each with the balance it left. The file
 // export holds the same rows for the same period.
+import { useState } from "react";
 import { API_BASE } from "../../api/client";
+import { idempotencyKey } from "../../api/idempotency";
 import { type Period, useStatement } from "../../api/queries";
 import type { StatementLine } from "../../api/types";
 import { hrefTo, setQuery, usePlace } from "../../app/location";
@@ -21,6 +23,7 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
   const statement = useStatement(id, period);
   const pages = statement.data?.pages ?? [];
   const lines = pages.flatMap(({ items }) => items);
+  const [drawn] = useState(idempotencyKey);
 
   return (
     <section aria-label={t("statement.title")}>
@@ -60,7 +63,7 @@ export function StatementSection({ id, asset }: { id: string; asset: string }) {
       {statement.data && lines.length === 0 && (
         <Empty title={t("statement.empty")}>
           <p>{t("statement.empty.how")}</p>
-          <Command text={depositRequest(id)} />
+          <Command text={depositRequest(id, drawn)} />
         </Empty>
       )}
       {!statement.error && (statement.isPending || lines.length > 0) && (
@@ -167,10 +170,12 @@ function exportHref(id: string, { from, to }: Period): string {
   return `${API_BASE}/accounts/${id}/statement?${query}`;
 }
 
-function depositRequest(id: string): string {
+/** Pasted twice, it pays once. */
+function depositRequest(id: string, key: string): string {
   return [
     `curl ${window.location.origin}${API_BASE}/accounts/${id}/deposits \\`,
     `  -H "Authorization: Bearer $SYCEE_OPERATOR_KEY" -H "Content-Type: application/json" \\`,
+    `  -H "Idempotency-Key: ${key}" \\`,
     `  -d '{"amount":"10.000000000","reason":"first deposit"}'`,
   ].join("\n");
 }

@@ -46,15 +46,21 @@ export function Lead({
 function State({ overview, sites }: { overview: Overview; sites: readonly OverviewSite[] }) {
   const { t } = useText();
   const { data: health } = useHealth();
-  const serving = sites.filter(({ healthy }) => healthy).length;
-  const down = sites.filter(({ healthy }) => !healthy).map(({ name }) => name);
+  const degraded = sites.filter(({ state }) => state === "degraded");
+  const down = sites.filter(({ healthy, state }) => !healthy && state !== "degraded");
+  const serving = sites.length - down.length;
+  const some = (those: OverviewSite[]) =>
+    those
+      .slice(0, 3)
+      .map(({ name }) => name)
+      .join(", ");
   const reasons = health?.reasons ?? [];
   const stopped = health?.status === "stopped";
   return (
     <div>
       <h2>{t("lead.state")}</h2>
       <p className="lead-answer">
-        {overview.healthy ? (
+        {overview.healthy && degraded.length === 0 ? (
           <Standing tone="good">{t("health.ok")}</Standing>
         ) : (
           <Standing tone={stopped ? "bad" : "warn"}>
@@ -66,7 +72,8 @@ function State({ overview, sites }: { overview: Overview; sites: readonly Overvi
         {sites.length === 0
           ? t("lead.no_sites")
           : t("lead.serving", { serving, all: sites.length, n: sites.length })}
-        {down.length > 0 && <> {t("lead.down", { names: down.slice(0, 3).join(", "), n: down.length })}</>}
+        {degraded.length > 0 && <> {t("lead.degraded", { names: some(degraded) })}</>}
+        {down.length > 0 && <> {t("lead.down", { names: some(down) })}</>}
         {!overview.healthy && reasons.length > 0 && <> {reasons.join(" ")}</>}
       </p>
     </div>

@@ -4,7 +4,7 @@ import type { OverviewSite } from "../../api/types";
 import { hrefTo } from "../../app/location";
 import { significant } from "../../format/numbers";
 import { Explanation } from "../../parts/explanation";
-import { Badge, Price } from "../../parts/figures";
+import { Badge, Price, Time } from "../../parts/figures";
 import { Say, useText } from "../../text/text";
 
 export function SiteExplanation({ site, asset }: { site: OverviewSite; asset: string }) {
@@ -27,7 +27,15 @@ export function SiteExplanation({ site, asset }: { site: OverviewSite; asset: st
             {site.simulated && <> {t("site.simulated.meaning")}</>}
           </>
         }
-        since={t("explain.site.since")}
+        since={
+          <>
+            {t("explain.site.since")}{" "}
+            <Say
+              of={`explain.site.${site.state}`}
+              at={site.failing_since && <Time at={site.failing_since} />}
+            />
+          </>
+        }
         proof={
           <Say
             of="explain.site.proof"

@@ -4,6 +4,7 @@ import type { Ref } from "react";
 import type { OverviewSite } from "../../api/types";
 import { setQuery } from "../../app/location";
 import { rate, significant } from "../../format/numbers";
+import { clockSince } from "../../format/times";
 import { Badge, Nothing, Price, Simulated, Standing } from "../../parts/figures";
 import { Sparkline } from "../../parts/sparkline";
 import { useText } from "../../text/text";
@@ -72,6 +73,16 @@ export function SiteTable({
   );
 }
 
+/** Silent where all is well. */
+function SiteState({ site }: { site: OverviewSite }) {
+  const { t, word, locale } = useText();
+  if (site.healthy) return null;
+  const state = word("site_state", site.state);
+  if (!site.failing_since) return <Standing tone="bad">{state}</Standing>;
+  const at = clockSince(new Date(site.failing_since), new Date(), locale);
+  return <Standing tone="warn">{t("sites.since", { state, at })}</Standing>;
+}
+
 function SiteRow({
   site,
   top,
@@ -107,7 +118,7 @@ function SiteRow({
           {lang === "zh" ? site.region_zh : site.region}
           {site.simulated && <Simulated name={site.name} />}
           {isCheapest && <span className="cheapest-mark">{t("sites.cheapest")}</span>}
-          {!site.healthy && <Standing tone="bad">{t("sites.down")}</Standing>}
+          <SiteState site={site} />
         </span>
       </th>
       <td className="num">

@@ -1,10 +1,10 @@
 //! Working out a moment: one pass over the last minute, one over the offers, and only the new receipts read from the log.
 use super::board::Moment;
-use super::{Flow, Overview, OverviewSite};
+use super::{Flow, Overview, OverviewSite, SiteState};
 use crate::error::Problem;
 use crate::money::Currency;
 use crate::receipts::{self, joules};
-use crate::state::{Api, newest};
+use crate::state::{Api, Sight, newest};
 use crate::time;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,7 @@ pub(super) fn moment(api: &Api, before: Option<&Moment>) -> Result<Moment, Probl
         money_per_s: currency.write(money(state, &recent) / Amount::from(RATE_SECONDS)),
         asset: currency.code,
         healthy: status.stopped.is_none(),
-        sites: sites(&views, &flows, &recent, status.at),
+        sites: sites(api, &views, &flows, &recent, status.at),
         flows: flows.iter().map(|(direction, rate)| flow(state, direction, *rate)).collect(),
         receipts,
     };
@@ -117,39 +117,72 @@ fn by_site(rates: &BTreeMap<Direction, Rate>) -> BTreeMap<SiteId, (u64, u64)> {
     sums
 }
 
-/// What of a site can be bought now: the price of its cheapest chat offer in units, if it has one.
-fn open_sites(state: &State, now: Time) -> BTreeMap<SiteId, Option<u64>> {
+/// What of a site can be bought now.
+#[derive(Debug, Default)]
+struct Open {
+    /// Of its cheapest chat offer, in units, if it has one.
+    price: Option<u64>,
+    /// The data plane sends requests to at least one of its offers.
+    is_asked: bool,
+    failing_since: Option<Time>,
+}
+
+impl Open {
+    fn state(&self) -> SiteState {
+        match (self.failing_since, self.is_asked) {
+            (Some(_), _) => SiteState::Degraded,
+            (None, false) => SiteState::Unconfigured,
+            (None, true) => SiteState::Healthy,
+        }
+    }
+
+    fn add(&mut self, sight: Sight) {
+        self.is_asked |= sight != Sight::Unconfigured;
+        if let Sight::Failing { since } = sight {
+            self.failing_since = Some(self.failing_since.map_or(since, |former| former.min(since)));
+        }
+    }
+}
+
+fn open_sites(api: &Api, state: &State, now: Time) -> BTreeMap<SiteId, Open> {
     let catalog = &state.catalog;
-    let mut open: BTreeMap<SiteId, Option<u64>> = BTreeMap::new();
+    let mut sites: BTreeMap<SiteId, Open> = BTreeMap::new();
     for (id, offer) in catalog.offers().iter().filter(|(id, _)| catalog.is_open(**id)) {
-        let cheapest = open.entry(offer.site).or_default();
+        let open = sites.entry(offer.site).or_default();
+        let look = api.options.look.as_ref().zip(catalog.sites().get(&offer.site));
+        open.add(look.map_or(Sight::Serves, |(look, site)| look(site, *id, offer)));
         let chats = catalog.models().get(&offer.model).is_some_and(|model| model.kind == Kind::Chat);
         if let Some((_, schedule)) = catalog.schedule_at(*id, now).filter(|_| chats) {
             let price = schedule.prices.get(Bucket::OutputVisible);
-            *cheapest = Some(cheapest.map_or(price, |cheapest| cheapest.min(price)));
+            open.price = Some(open.price.map_or(price, |cheapest| cheapest.min(price)));
         }
     }
-    open
+    sites
 }
 
 fn sites(
+    api: &Api,
     views: &Views,
     minute: &BTreeMap<Direction, Rate>,
     recent: &BTreeMap<Direction, Rate>,
     now: Time,
 ) -> Vec<OverviewSite> {
     let state = &views.state;
-    let (minute, recent, open) = (by_site(minute), by_site(recent), open_sites(state, now));
+    let (minute, recent, open) = (by_site(minute), by_site(recent), open_sites(api, state, now));
     let site = |(id, site): (&SiteId, &catalog::Site)| {
         let (tokens, microjoules) = minute.get(id).copied().unwrap_or((0, 0));
         let currency = Currency::of_account(state, site.account);
-        let price = open.get(id).copied().flatten();
+        let open = open.get(id);
+        let price = open.and_then(|open| open.price);
+        let state_now = open.map_or(SiteState::Withdrawn, Open::state);
         OverviewSite {
             site: crate::catalog::site_view(state, *id, site),
             tokens_per_s: a_second(recent.get(id).map_or(0, |(tokens, _)| *tokens)),
             joules_per_token: per_token(microjoules, tokens),
             load: views.activity().load(*id, now).to_vec(),
-            healthy: open.contains_key(id),
+            healthy: state_now == SiteState::Healthy,
+            state: state_now,
+            failing_since: open.and_then(|open| open.failing_since).map(time::format),
             price_output: price.map(|price| currency.write(price.into())),
         }
     };

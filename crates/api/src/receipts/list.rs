@@ -10,7 +10,7 @@ use sycee_core::State;
 use sycee_core::catalog::PartyRole;
 use sycee_core::ids::{AccountId, MemberId, RequestId};
 use sycee_core::ledger::{Account, Purpose};
-use sycee_node::Views;
+use sycee_node::{Cause, Views};
 
 /// Statement lines read at a time.
 const CHUNK: usize = 64;

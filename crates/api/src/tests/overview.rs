@@ -1,10 +1,13 @@
 //! The overview: what it shows, to whom, and how a page follows it.
-use super::world::{PATIENCE, Person, World, call, get, post};
+use super::world::{PATIENCE, Person, World, call, catalogue, get, post};
+use crate::Sight;
 use axum::http::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use sycee_core::ids::Time;
+use sycee_core::limits::SECOND;
 
 /// Asks until what is answered is as wanted.
 async fn until(world: &World, person: &Person, wanted: impl Fn(&Value) -> bool) -> Value {
@@ -34,6 +37,34 @@ async fn an_overview_shows_what_was_just_written() {
     let names: Vec<&str> =
         shown.json["sites"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["West", "East"], "from west to east");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_shown_as_the_gateway_sees_it() {
+    let world = World::new().await;
+    let shown = async |state: &str| {
+        let is_so = |it: &Value| it["sites"][1]["state"] == state;
+        let overview = until(&world, &world.operator, is_so).await;
+        assert_eq!(overview["sites"][0]["state"], "healthy", "the other one");
+        let east = &overview["sites"][1];
+        assert_eq!(east["healthy"], state == "healthy");
+        east["failing_since"].clone()
+    };
+    let see = |sight| world.sights.lock().unwrap().insert("East", sight);
+    assert_eq!(shown("healthy").await, Value::Null);
+    see(Sight::Failing { since: Time(1_790_000_000 * SECOND) });
+    assert_eq!(shown("degraded").await, "2026-09-21T14:13:20Z");
+    see(Sight::Unconfigured);
+    assert_eq!(shown("unconfigured").await, Value::Null);
+    see(Sight::Serves);
+    assert_eq!(shown("healthy").await, Value::Null);
+    see(Sight::Failing { since: Time(SECOND) });
+    let mut west_only = catalogue();
+    for kind in ["site", "offer"] {
+        west_only[kind].as_array_mut().unwrap().pop();
+    }
+    world.ok(post("/catalog/apply?reason=test", west_only).by(&world.operator)).await;
+    assert_eq!(shown("withdrawn").await, Value::Null, "nobody looks at offers that are closed");
 }
 
 /// Tokens and money are of the same ten whole seconds, and a minute's flows are of the same minute as its energy.
@@ -174,7 +205,11 @@ async fn a_stream_ends_when_its_member_is_suspended_or_its_key_revoked() {
     of_ada.next().await.unwrap();
     let standing = json!({"standing": "suspended", "reason": "test"});
     world.ok(post(&format!("/members/{}/standing", world.bob.member), standing).by(&world.operator)).await;
-    world.ok(call("DELETE", &format!("/keys/{}", world.ada.key_id)).by(&world.operator)).await;
+    world
+        .ok(call("DELETE", &format!("/keys/{}", world.ada.key_id))
+            .json(json!({"reason": "test"}))
+            .by(&world.operator))
+        .await;
     for stream in [&mut of_bob, &mut of_ada] {
         let mut events = 0;
         while stream.next().await.is_some() {

@@ -1,5 +1,5 @@
 //! What is refused at the door: bodies, queries and paths that make no sense, and how an error looks.
-use super::world::{World, call, catalogue, get, post};
+use super::world::{Answer, World, call, catalogue, get, post};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,6 +120,12 @@ async fn whoever_changes_something_says_why() {
     let refused = world.no(400, post("/catalog/apply", catalogue()).by(&world.operator)).await;
     assert_eq!(refused["code"], "permission.reason_missing");
     world.no(422, post(&path, json!({"amount": "1"})).by(&world.operator)).await;
+    let revoke = || call("DELETE", &format!("/keys/{}", world.bob.key_id)).by(&world.bob);
+    world.no(415, revoke()).await;
+    world.no(422, revoke().json(json!({}))).await;
+    let refused = world.no(400, revoke().json(json!({"reason": ""}))).await;
+    assert_eq!(refused["code"], "permission.reason_missing");
+    world.ok(get("/session").by(&world.bob)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,10 +200,25 @@ async fn without_a_node_nothing_is_written_and_everything_can_be_read() {
     let path = format!("/accounts/{}", world.ada.account);
     let before = world.ok(get(&path).by(&world.ada)).await;
     world.stop_node();
-    let deposit = json!({"amount": "1", "reason": "test"});
-    let refused = world.send(post(&format!("{path}/deposits"), deposit).by(&world.operator)).await;
-    assert_eq!((refused.status.as_u16(), &refused.json["error"]["code"]), (503, &json!("node.stopped")));
-    assert!(!refused.header("retry-after").is_empty());
+    let deposit = || {
+        let body = json!({"amount": "1", "reason": "test"});
+        post(&format!("{path}/deposits"), body).by(&world.operator)
+    };
+    let said = |answer: Answer| {
+        let error = &answer.json["error"];
+        assert_eq!((answer.status.as_u16(), &error["code"]), (503, &json!("node.stopped")));
+        assert!(!answer.header("retry-after").is_empty());
+        assert!(error["detail"].as_str().unwrap().contains("may have happened"), "{error}");
+        error["hint"].as_str().unwrap().to_owned()
+    };
+    let keyless = said(world.send(deposit()).await);
+    assert!(keyless.contains("look whether it happened before you send it again"), "{keyless}");
+    let keyed = said(world.send(deposit().header("idempotency-key", &world.uuid())).await);
+    assert!(keyed.contains("send it again with the same Idempotency-Key"), "{keyed}");
+    let mut catalogue = catalogue();
+    catalogue["member"][0]["name"] = "Somebody else".into();
+    let applied = said(world.send(post("/catalog/apply?reason=test", catalogue).by(&world.operator)).await);
+    assert!(applied.contains("apply it again"), "{applied}");
     assert_eq!(world.ok(get(&path).by(&world.ada)).await, before);
 }
 

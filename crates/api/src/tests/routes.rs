@@ -165,7 +165,9 @@ async fn every_operation_refuses_strangers_revoked_keys_and_suspended_members() 
     let world = World::new().await;
     let owned = owned(&world).await;
     let (revoked_id, revoked) = world.new_key(&world.ada.member, &world.ada.account).await;
-    world.ok(call("DELETE", &format!("/keys/{revoked_id}")).by(&world.ada)).await;
+    world
+        .ok(call("DELETE", &format!("/keys/{revoked_id}")).json(json!({"reason": "test"})).by(&world.ada))
+        .await;
     let standing = json!({"standing": "suspended", "reason": "test"});
     let path = format!("/members/{}/standing", world.bob.member);
     world.ok(post(&path, standing).by(&world.operator)).await;

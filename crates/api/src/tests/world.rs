@@ -2,7 +2,7 @@
 //!
 //! Every answer that a test gets is held against the OpenAPI document.
 use super::schema::{misfits, resolved};
-use crate::{Options, SignIn};
+use crate::{Options, Sight, SignIn};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -11,10 +11,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use sycee_core::Outcome;
 use sycee_core::buckets::{Bucket, Buckets};
@@ -36,6 +37,9 @@ pub(super) const LINK: &str = "the-link-of-the-demo";
 /// How long anything may take before a test gives up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a data plane would say of the offers at a site; of those that are not named, that they serve.
+pub(super) type Sights = Arc<Mutex<BTreeMap<&'static str, Sight>>>;
+
 /// A member with a key and an account, all by their names outside.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Person {
@@ -55,6 +59,7 @@ pub(super) struct World {
     pub(super) address: SocketAddr,
     pub(super) document: Value,
     pub(super) handle: Handle,
+    pub(super) sights: Sights,
     server: JoinHandle<()>,
     node: Option<Node>,
     _scratch: Scratch,
@@ -125,7 +130,8 @@ impl World {
         let node = sycee_node::start(options).unwrap();
         let handle = node.handle();
         let key_id = handle.views().state.membership.keys().iter().map(|(id, _)| *id).next().unwrap();
-        let (address, server) = serve(&handle, key_id).await;
+        let sights = Sights::default();
+        let (address, server) = serve(&handle, key_id, Arc::clone(&sights)).await;
         let operator = Person {
             member: operator.to_string(),
             account: String::new(),
@@ -142,6 +148,7 @@ impl World {
             address,
             document,
             handle,
+            sights,
             server,
             node: Some(node),
             _scratch: scratch,
@@ -351,11 +358,14 @@ impl World {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the world stops it when it ends")]
-async fn serve(handle: &Handle, key: KeyId) -> (SocketAddr, JoinHandle<()>) {
+async fn serve(handle: &Handle, key: KeyId, sights: Sights) -> (SocketAddr, JoinHandle<()>) {
     let options = Options {
         signin: Some(SignIn { token: LINK.to_owned(), key }),
         metrics: vec![Arc::new(|| "test_metric 1\n".to_owned())],
         complaints: None,
+        look: Some(Arc::new(move |site, _, _| {
+            sights.lock().unwrap().get(site.name.as_str()).copied().unwrap_or(Sight::Serves)
+        })),
     };
     let app = crate::router(handle.clone(), options);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

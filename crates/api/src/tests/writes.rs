@@ -38,11 +38,12 @@ async fn a_key_works_from_its_answer_until_it_is_revoked() {
     assert_eq!(own(&listed)["revoked"], false);
     assert!(!listed.to_string().contains(secret), "a list shows no secret");
     let path = format!("/keys/{}", key["id"].as_str().unwrap());
-    assert_eq!(world.send(call("DELETE", &path).by(&world.ada)).await.status, 204);
+    let revoke = || call("DELETE", &path).json(json!({"reason": "test"})).by(&world.ada);
+    assert_eq!(world.send(revoke()).await.status, 204);
     world.no(401, get("/session").key(secret)).await;
     let listed = world.ok(get(&format!("/members/{}/keys", world.ada.member)).by(&world.ada)).await;
     assert_eq!(own(&listed)["revoked"], true);
-    let again = world.no(409, call("DELETE", &path).by(&world.ada)).await;
+    let again = world.no(409, revoke()).await;
     assert_eq!(again["code"], "membership.key_revoked");
     // An account of somebody else is not spent from.
     let draft = json!({"label": "theirs", "account": world.bob.account, "reason": "test"});

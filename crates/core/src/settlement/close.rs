@@ -1,7 +1,7 @@
 //! Closing a request: at what was delivered, at its last mark, or for nothing.
 use super::{
-    Amount, Delivery, Energy, Event, Finish, Hold, Mark, Measure, ModelId, OfferId, Refusal, Release,
-    RequestId, ScheduleId, Settled, Tx, catalog, ledger, limits,
+    Amount, Delivery, Energy, Event, Finish, Hold, Mark, ModelId, OfferId, Refusal, Release, RequestId,
+    ScheduleId, Settled, Tx, catalog, ledger, limits,
 };
 use crate::arithmetic::{price, split};
 use crate::catalog::{PartyRole, Schedule, Site};
@@ -64,8 +64,8 @@ pub(super) fn recover(tx: &mut Tx<'_>, request: RequestId) {
     let delivery = Delivery {
         offer: mark.offer,
         usage: mark.usage,
-        input_measure: Measure::OwnCount,
-        output_measure: Measure::OwnCount,
+        input_measure: mark.input_measure,
+        output_measure: mark.output_measure,
         reported: None,
         dispute: false,
         microjoules: None,

@@ -1,4 +1,5 @@
 //! The scenarios of settlement.
+use super::Measure;
 use crate::arithmetic::price;
 use crate::ids::{AccountId, ModelId};
 use crate::tests::names::Named;
@@ -283,7 +284,12 @@ fn one_command_has_so_many_marks() {
         marks: vec![
             (
                 crate::ids::RequestId(1),
-                super::Mark { offer: Named::named("o"), usage: crate::buckets::Buckets::default() }
+                super::Mark {
+                    offer: Named::named("o"),
+                    usage: crate::buckets::Buckets::default(),
+                    input_measure: Measure::OwnCount,
+                    output_measure: Measure::OwnCount,
+                },
             );
             count
         ],
@@ -330,6 +336,40 @@ fn a_new_epoch_settles_the_holds_of_the_one_before() {
         -> settlement.request_not_found
         ",
     );
+}
+
+/// A receipt from a mark claims no more than the mark: what nobody counted here stays unverified.
+#[test]
+fn a_recovered_receipt_says_whose_count_it_is() {
+    let scenario = "
+        market
+        ask r
+        ask s
+        ask t
+        ask u
+        mark r:o:10:5
+        mark s:o:10:5 input=unverified
+        mark t:o:10:5 output=unverified
+        mark u:o:10:4
+        mark u:o:10:5 input=unverified output=unverified
+        epoch
+        due
+    ";
+    let measures: Vec<_> = receipts(&stage(scenario))
+        .map(|receipt| (receipt.delivery.input_measure, receipt.delivery.output_measure))
+        .collect();
+    let (own, unverified) = (Measure::OwnCount, Measure::Unverified);
+    assert_eq!(measures, [(own, own), (unverified, own), (own, unverified), (unverified, unverified)]);
+}
+
+/// The receipts of a world's log, oldest first.
+fn receipts(world: &crate::tests::World) -> impl Iterator<Item = &super::Settled> {
+    world.log.iter().flat_map(|entry| &entry.events).filter_map(|event| {
+        let crate::Event::Settlement(super::Event::Settled { request: _, receipt }) = event else {
+            return None;
+        };
+        Some(&**receipt)
+    })
 }
 
 /// What a gateway still has to say about a request of its predecessor, it may, until the due work has closed it.
@@ -427,16 +467,8 @@ fn the_audit_sees_a_hold_too_many_and_a_schedule_that_drifts() {
 #[test]
 fn energy_is_measured_or_reckoned() {
     let world = stage("market\nask r\nask s\nsettle r in=10 out=100\nsettle s joules=77");
-    let energies: Vec<_> = world
-        .log
-        .iter()
-        .flat_map(|entry| &entry.events)
-        .filter_map(|event| {
-            let crate::Event::Settlement(super::Event::Settled { request: _, receipt }) = event else {
-                return None;
-            };
-            Some(receipt.energy)
-        })
+    let energies: Vec<_> = receipts(&world)
+        .map(|receipt| receipt.energy)
         .map(|energy| (energy.microjoules, energy.basis.name(), energy.power_price, energy.pue_ppm))
         .collect();
     let expected = [

@@ -275,7 +275,12 @@ fn requests(stage: &mut Stage, line: &Line<'_>) -> Option<(Command, usize)> {
                 let [name, offer, input, output] = word.split(':').collect::<Vec<_>>()[..] else {
                     panic!("mark REQUEST:OFFER:IN:OUT")
                 };
-                let mark = Mark { offer: OfferId::named(offer), usage: usage(number(input), number(output)) };
+                let mark = Mark {
+                    offer: OfferId::named(offer),
+                    usage: usage(number(input), number(output)),
+                    input_measure: measure(line, "input"),
+                    output_measure: measure(line, "output"),
+                };
                 (stage.request(line, name), mark)
             });
             (settlement::Command::Advance { marks: marks.collect() }.into(), usize::MAX)
@@ -302,8 +307,8 @@ fn delivery(line: &Line<'_>, now: Time) -> Delivery {
     Delivery {
         offer: line.named("offer").unwrap_or_else(|| OfferId::named("o")),
         usage: usage(line.number("in", 10), line.number("out", 100)),
-        input_measure: Measure::OwnCount,
-        output_measure: Measure::OwnCount,
+        input_measure: measure(line, "input"),
+        output_measure: measure(line, "output"),
         reported: None,
         dispute: false,
         microjoules: line.option("joules").map(number),
@@ -312,6 +317,14 @@ fn delivery(line: &Line<'_>, now: Time) -> Delivery {
         attempts: attempts(line),
         started: now,
         first_byte_milliseconds: Some(40),
+    }
+}
+
+fn measure(line: &Line<'_>, side: &str) -> Measure {
+    match line.option(side) {
+        None => Measure::OwnCount,
+        Some("unverified") => Measure::Unverified,
+        Some(other) => panic!("no measure {other}"),
     }
 }
 

@@ -236,7 +236,7 @@ impl Flow {
         self.first_byte = Some(now);
         let offer = self.candidate(candidate).offer;
         out.push(Action::FirstToken(offer, milliseconds(sent_at, now)));
-        out.push(Action::Head);
+        out.push(Action::Head(self.schedule(candidate)));
         let microjoules = head.and_then(|head| head.microjoules);
         let sent = Arc::clone(&self.candidate(candidate).sent);
         let stream = Stream::new(candidate, sent_at, now, after(sent_at, total), microjoules, reader, sent);

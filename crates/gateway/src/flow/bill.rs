@@ -4,6 +4,7 @@
 //! then and is not read.
 use serde_json::{Map, Value, json};
 use sycee_core::buckets::{Bucket, Buckets};
+use sycee_core::ids::ScheduleId;
 use sycee_core::settlement::{Command, Delivery, Endpoint, Finish, Measure};
 
 use super::{Action, Chunk, Flow, Problem, Prompt, Stage, milliseconds};
@@ -27,8 +28,8 @@ pub(super) struct Weighing {
 /// What the client gets once the books are closed.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// A plain answer.
-    Plain(Chunk),
+    /// A plain answer, and the prices it was made at.
+    Plain(Chunk, ScheduleId),
     /// The end of a stream, under the names it had.
     Done(Option<Names>),
     /// A stream's end that is an error.

@@ -89,9 +89,9 @@ impl Flow {
 
     fn finish(&self, ending: Ending, usage: Option<Value>, out: &mut Vec<Action>) {
         match ending {
-            Ending::Plain(chunk) => {
+            Ending::Plain(chunk, schedule) => {
                 let answer = chunk.answered(&self.order.model_name, usage);
-                out.push(Action::Head);
+                out.push(Action::Head(schedule));
                 out.push(Action::Frame(Bytes::from(answer.to_string())));
                 out.push(Action::Finish);
             }
@@ -116,7 +116,7 @@ impl Flow {
 /// The books are not closed: no end of an answer may be released.
 fn fail(ending: &Ending, out: &mut Vec<Action>) {
     match ending {
-        Ending::Plain(_) | Ending::Refused(_) => out.push(Action::Reject(Problem::not_settled())),
+        Ending::Plain(..) | Ending::Refused(_) => out.push(Action::Reject(Problem::not_settled())),
         Ending::Done(_) | Ending::Broken(_) => break_off(&Problem::not_settled(), out),
         Ending::Gone => out.push(Action::Finish),
     }

@@ -125,8 +125,6 @@ impl Flow {
         let hold = hold_among(events).expect("an admission that is applied says what it holds");
         let asked = self.output_asked();
         let asked_total = asked.max.saturating_mul(asked.choices.into());
-        self.held =
-            Some(Held { input_max, output_max: hold.output_max, is_lowered: hold.output_max < asked_total });
         // Candidates that cannot be sold are dropped; the count stays with the candidate that it was made for.
         let counted = match self.prompt {
             Prompt::Known { counted, candidate } => Some((counted, self.candidate(candidate).offer)),
@@ -134,6 +132,12 @@ impl Flow {
         };
         let sold = |offer| hold.schedules.iter().any(|(other, _)| *other == offer);
         self.order.candidates.retain(|candidate| sold(candidate.offer));
+        self.held = Some(Held {
+            input_max,
+            output_max: hold.output_max,
+            is_lowered: hold.output_max < asked_total,
+            schedules: hold.schedules,
+        });
         self.prompt = counted
             .and_then(|(counted, offer)| {
                 let candidate = self.order.candidates.iter().position(|it| it.offer == offer)?;

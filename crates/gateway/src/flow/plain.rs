@@ -37,7 +37,7 @@ impl Flow {
         let ended = finishes.iter().filter(|(_, reason)| finish_of(reason) == Finish::Stop);
         let choices = tally.into_choices(ended.map(|(index, _)| *index));
         let usages = chunk.usage.clone().into_iter().collect();
-        let ending = Ending::Plain(chunk);
+        let ending = Ending::Plain(chunk, self.schedule(candidate));
         let weighing =
             Weighing { candidate, microjoules, finish, is_complete: true, usages, ending, answer: None };
         self.start_weighing(weighing, choices, out);

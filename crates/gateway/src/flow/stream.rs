@@ -10,12 +10,13 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sycee_core::buckets::{Bucket, Buckets};
 use sycee_core::limits::SECOND;
-use sycee_core::settlement::{AttemptOutcome, Finish, Mark};
+use sycee_core::settlement::{AttemptOutcome, Finish, Mark, Measure};
 
 use super::bill::{Ending, Weighing};
 use super::tally::Tally;
 use super::{Action, Flow, Problem, Prompt, Stage, Time, Timeouts, after, finish_of};
 use crate::chunk::{Chunk, Names, Piece};
+use crate::count::Counted;
 use crate::registry::Sent;
 use crate::sse::{self, Event, Reader};
 
@@ -410,7 +411,7 @@ impl Flow {
 
     /// Lets out what may go, hands out a mark if one is due, and weighs the answer when all of it has gone.
     pub(super) fn pump(&mut self, now: Time, out: &mut Vec<Action>) {
-        let mark = self.mark_input();
+        let prompt = self.mark_input();
         let granted = self.held.as_ref().map_or(0, |held| held.output_max);
         let offer = match &self.stage {
             Stage::Streaming(stream) => self.candidate(stream.candidate).offer,
@@ -425,24 +426,27 @@ impl Flow {
         if stream.is_over() {
             return self.weigh_stream(out);
         }
-        if let Some(input) = mark.filter(|_| stream.is_mark_due(now)) {
-            let (all, reasoning) = stream.tally.mark(stream.sent.counter.tokenizer_or_estimator());
-            let all = all.min(granted);
-            let reasoning = reasoning.min(all);
+        if let Some(prompt) = prompt.filter(|_| stream.is_mark_due(now)) {
+            let answer = stream.tally.mark(&stream.sent.counter);
+            let all = answer.tokens.min(granted);
+            let reasoning = answer.reasoning.min(all);
             let usage = Buckets::default()
-                .with(Bucket::InputUncached, input)
+                .with(Bucket::InputUncached, prompt.tokens)
                 .with(Bucket::OutputVisible, all - reasoning)
                 .with(Bucket::OutputReasoning, reasoning);
             stream.marking = Some(stream.delivered);
-            out.push(Action::Mark(Mark { offer, usage }));
+            let (input_measure, output_measure) = (measure(&prompt), measure(&answer));
+            out.push(Action::Mark(Mark { offer, usage, input_measure, output_measure }));
         }
     }
 
     /// What a mark says of the prompt; no mark before it is counted.
-    fn mark_input(&self) -> Option<u64> {
+    fn mark_input(&self) -> Option<Counted> {
         let most = self.held.as_ref().map(|held| held.input_max)?;
         match self.prompt {
-            Prompt::Known { counted, candidate: _ } => Some(counted.tokens.min(most)),
+            Prompt::Known { counted, candidate: _ } => {
+                Some(Counted { tokens: counted.tokens.min(most), ..counted })
+            }
             Prompt::Unknown | Prompt::Asked(_) => None,
         }
     }
@@ -467,4 +471,8 @@ impl Flow {
         let weighing = Weighing { candidate, microjoules, finish, is_complete, usages, ending, answer: None };
         self.start_weighing(weighing, choices, out);
     }
+}
+
+fn measure(counted: &Counted) -> Measure {
+    if counted.obstacle.is_none() { Measure::OwnCount } else { Measure::Unverified }
 }

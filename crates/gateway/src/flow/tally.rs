@@ -2,7 +2,8 @@
 use std::collections::BTreeMap;
 
 use crate::chunk::{Part, Piece};
-use crate::count::{Delivered, Tokenizer};
+use crate::count::{Counted, Delivered, Obstacle, Tokenizer};
+use crate::registry::Counter;
 
 /// Choices a provider may invent; more are not told apart.
 const CHOICES_MAX: u32 = 256;
@@ -11,6 +12,8 @@ const CHOICES_MAX: u32 = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     choices: BTreeMap<u32, Delivered>,
+    /// A text that the running count has not taken in, or cannot take in whole.
+    obstacle: Option<Obstacle>,
 }
 
 impl Tally {
@@ -23,19 +26,31 @@ impl Tally {
                 Part::Reasoning => &mut choice.reasoning,
                 Part::Tool => &mut choice.tool_text,
             };
+            if piece.part == Part::Tool && !piece.text.is_empty() {
+                self.obstacle = Some(Obstacle::Tools);
+            }
             if let Err(error) = meter.push(tokenizer, &piece.text) {
                 tracing::debug!(%error, "a running count stands still");
+                self.obstacle = Some(Obstacle::TokenizerFailed);
             }
         }
     }
 
-    /// Tokens for a mark: never more than the exact count. All of them, and those of reasoning.
-    pub(crate) fn mark(&self, tokenizer: &Tokenizer) -> (u64, u64) {
-        let sums = self.choices.values().map(|choice| {
-            let all = choice.mark(tokenizer).unwrap_or(0);
-            (all, choice.reasoning.mark(tokenizer).unwrap_or(0).min(all))
-        });
-        sums.fold((0, 0), |(all, reasoning), (more, of_it)| (all + more, reasoning + of_it))
+    /// The count for a mark: never more than the exact count, and an estimate wherever the bill's would be one.
+    pub(crate) fn mark(&self, counter: &Counter) -> Counted {
+        let tokenizer = counter.tokenizer_or_estimator();
+        let pinned = if counter.tokenizer().is_some() { None } else { Some(Obstacle::NoTokenizer) };
+        let mut counted = Counted { obstacle: self.obstacle.or(pinned), ..Counted::exact(0) };
+        for choice in self.choices.values() {
+            match (choice.mark(tokenizer), choice.reasoning.mark(tokenizer)) {
+                (Ok(all), Ok(reasoning)) => {
+                    counted.tokens += all;
+                    counted.reasoning += reasoning;
+                }
+                (Err(_), _) | (_, Err(_)) => counted.obstacle = Some(Obstacle::TokenizerFailed),
+            }
+        }
+        counted
     }
 
     /// What to count for the bill. A choice that ended by itself has its end, even if it said nothing.
@@ -44,5 +59,37 @@ impl Tally {
             self.choices.entry(index.min(CHOICES_MAX)).or_default().stopped = true;
         }
         self.choices.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::Vocabulary;
+    use crate::registry::Registry;
+    use sycee_core::ids::Hash;
+
+    /// The mark after these pieces, at an offer that pins a tokenizer or none.
+    fn mark(is_pinned: bool, pieces: &[(Part, &str)]) -> Counted {
+        let tokenizer = is_pinned.then(|| Hash(Tokenizer::embedded(Vocabulary::O200kBase).hash()));
+        let terms =
+            sycee_core::catalog::OfferTerms { tokenizer, chat_template: None, ..crate::market::terms() };
+        let counter = Registry::default().counter(&terms).unwrap();
+        let mut tally = Tally::default();
+        for (part, text) in pieces {
+            let piece = Piece { choice: 0, part: *part, text: (*text).to_owned() };
+            tally.add(counter.tokenizer_or_estimator(), &[piece]);
+        }
+        tally.mark(&counter)
+    }
+
+    #[test]
+    fn a_mark_is_an_estimate_where_the_bill_would_be() {
+        let said = [(Part::Reasoning, " word word"), (Part::Visible, " word")];
+        let called = [said.as_slice(), &[(Part::Tool, " word")]].concat();
+        let of = |tokens, obstacle| Counted { reasoning: 2, obstacle, ..Counted::exact(tokens) };
+        assert_eq!(mark(true, &said), of(3, None));
+        assert_eq!(mark(true, &called), of(4, Some(Obstacle::Tools)));
+        assert_eq!(mark(false, &said), of(3, Some(Obstacle::NoTokenizer)));
     }
 }

@@ -137,6 +137,15 @@ fn a_client_that_takes_nothing_is_gone_after_a_while() {
     check(&format!("{silent}; wait 1000"), "3 words; settled cancelled 5+3; served");
 }
 
+/// The play compares each mark with the bill, which here is an estimate on both sides.
+#[test]
+fn a_mark_claims_no_more_than_the_bill() {
+    let play = Play::script("ask unverified; head; say 400; finish stop; done");
+    assert!(play.is_marked(), "{}", play.summary());
+    play.check_books();
+    check("ask unverified; head; say 400; leave", "400 words; settled cancelled 31+400; cancelled");
+}
+
 #[test]
 fn delivery_waits_for_marks() {
     let play = Play::script("marks late; head; say 400");

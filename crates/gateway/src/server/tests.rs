@@ -4,6 +4,8 @@ use sycee_core::settlement::{AttemptOutcome, Finish, Measure};
 
 use super::world::{Answer, CREDIT, World};
 
+mod connections;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plain_answer_is_settled_before_its_body_is_released() {
     let world = World::start("plain").await;
@@ -13,6 +15,8 @@ async fn a_plain_answer_is_settled_before_its_body_is_released() {
     assert_eq!(reply.status, 200, "{}", reply.text);
     let receipt = world.receipt(&reply).expect("settled before the answer came");
     assert_eq!(receipt.delivery.finish, Finish::Stop);
+    assert_eq!(reply.header("x-sycee-schedule"), receipt.schedule.to_string());
+    assert!(reply.header("access-control-expose-headers").contains("x-sycee-schedule"));
     assert_eq!(receipt.delivery.output_measure, Measure::OwnCount);
     let answer = reply.json();
     assert_eq!(reply.header("content-length"), reply.text.len().to_string());
@@ -38,6 +42,7 @@ async fn a_stream_hides_usage_unless_asked_and_its_receipt_is_there_when_it_is_d
         let reply = world.chat(&consumer, options).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         let receipt = world.receipt(&reply).expect("settled before the end was released");
+        assert_eq!(reply.header("x-sycee-schedule"), receipt.schedule.to_string());
         let events = reply.events();
         let (done, chunks) = events.split_last().unwrap();
         assert_eq!(done, "[DONE]");
@@ -141,10 +146,11 @@ async fn a_site_that_fails_is_passed_over_and_costs_nothing() {
     let receipt = world.receipt(&reply).unwrap();
     let outcomes: Vec<_> = receipt.delivery.attempts.iter().map(|it| it.outcome).collect();
     assert_eq!(outcomes, [AttemptOutcome::Failed, AttemptOutcome::Served]);
+    assert_eq!(reply.header("x-sycee-schedule"), receipt.schedule.to_string(), "of the site that served");
     world.other.answers(Answer::Status(500));
     let before = world.balance(&consumer);
     let reply = world.chat(&consumer, json!({"stream": true})).await;
-    assert_eq!(reply.status, 503, "{}", reply.text);
+    assert_eq!((reply.status, reply.header("x-sycee-schedule")), (503, ""), "{}", reply.text);
     assert_eq!(world.balance(&consumer), before);
     world.stop().await;
 }
@@ -177,7 +183,9 @@ async fn the_same_request_twice_is_served_once() {
     let first = world.post(&consumer.key, path, &body(9), &keyed).await;
     let again = world.post(&consumer.key, path, &body(9), &keyed).await;
     assert_eq!((first.status, &first.text), (again.status, &again.text));
-    assert_eq!(first.header("x-sycee-receipt"), again.header("x-sycee-receipt"));
+    for header in ["x-sycee-receipt", "x-sycee-schedule"] {
+        assert_eq!(first.header(header), again.header(header));
+    }
     assert_eq!(world.post(&consumer.key, path, &body(8), &keyed).await.status, 409);
     assert_eq!(world.site.requests().len(), 1);
 

@@ -1,4 +1,5 @@
 //! A small world for socket tests: a node in a temporary directory, a catalogue, two sites and a gateway.
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,13 +20,14 @@ use sycee_core::ledger::{Account, Balance};
 use sycee_core::permission::Actor;
 use sycee_core::settlement::Settled;
 use sycee_node::{Clock, Closed, Founding, Handle, Node};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(super) use super::site::{Answer, Site};
 use crate::market;
 pub(super) use crate::market::{CREDIT, Consumer};
 use crate::tasks::Tasks;
-use crate::{Connection, Gateway, Listener, Options, Timeouts, Upstream, router};
+use crate::{Gateway, Options, Timeouts, Upstream, router, serve};
 
 const SEGMENT_BYTES: u64 = 1 << 20;
 const WAIT: Duration = Duration::from_secs(20);
@@ -38,6 +40,8 @@ pub(super) struct World {
     pub(super) site: Site,
     pub(super) other: Site,
     base: String,
+    pub(super) address: SocketAddr,
+    closing: watch::Sender<bool>,
     client: Client<HttpConnector, Full<Bytes>>,
     directory: PathBuf,
 }
@@ -64,6 +68,10 @@ impl Reply {
 
 impl World {
     pub(super) async fn start(name: &str) -> Self {
+        Self::start_with(name, |_| {}).await
+    }
+
+    pub(super) async fn start_with(name: &str, change: impl FnOnce(&mut Options)) -> Self {
         let directory = std::env::temp_dir().join(format!("sycee-gateway-{name}-{}", std::process::id()));
         drop(std::fs::remove_dir_all(&directory));
         let options =
@@ -85,16 +93,27 @@ impl World {
         options.upstreams.insert(market::SITES[1].to_owned(), upstream(&other.url));
         options.limits.body_bytes_max = 1 << 20;
         options.timeouts = Timeouts { drain: Duration::from_millis(300), ..Timeouts::default() };
+        change(&mut options);
         let gateway = Gateway::start(handle.clone(), options).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let app = router(gateway.clone()).into_make_service_with_connect_info::<Connection>();
-        Tasks::default().spawn(async move {
-            axum::serve(Listener::new(listener), app).await.unwrap();
-        });
+        let address = listener.local_addr().unwrap();
+        let base = format!("http://{address}");
+        let (closing, closed) = watch::channel(false);
+        Tasks::default().spawn(serve(gateway.clone(), listener, router(gateway.clone()), closed));
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        let world =
-            Self { node: Some(node), handle, operator, gateway, site, other, base, client, directory };
+        let world = Self {
+            node: Some(node),
+            handle,
+            operator,
+            gateway,
+            site,
+            other,
+            base,
+            address,
+            closing,
+            client,
+            directory,
+        };
         world.fill_catalogue().await;
         world
     }
@@ -203,6 +222,7 @@ impl World {
 
     pub(super) async fn stop(mut self) {
         self.gateway.stop().await;
+        self.closing.send_replace(true);
         let node = self.node.take().expect("a world stops once");
         tokio::task::spawn_blocking(move || node.stop()).await.unwrap().unwrap();
         drop(std::fs::remove_dir_all(&self.directory));

@@ -6,7 +6,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Access, Disk, DiskFile, DiskLock, SyncPoint};
+use super::{Access, Disk, DiskFile, DiskLock, Locking, SyncPoint};
+
+/// Says which process holds the lock on its directory. Nothing rests on it: it may be deleted.
+const HOLDER: &str = "lock";
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
@@ -18,7 +21,7 @@ struct RealFile(File);
 #[derive(Debug)]
 struct RealLock {
     #[expect(dead_code, reason = "held for its drop, which releases the lock")]
-    file: File,
+    directory: File,
 }
 
 impl DiskLock for RealLock {}
@@ -76,11 +79,19 @@ impl Disk for RealDisk {
         File::open(directory)?.sync_all()
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealLock { file }))),
-            Err(TryLockError::WouldBlock) => Ok(None),
+    fn lock(&self, path: &Path) -> io::Result<Locking> {
+        let (directory, holder) = (File::open(path)?, path.join(HOLDER));
+        match directory.try_lock() {
+            Ok(()) => {
+                let note = OpenOptions::new().write(true).create(true).truncate(true).open(holder)?;
+                // A full disk has no room for it, and the log can be opened all the same.
+                drop(note.write_all_at(std::process::id().to_string().as_bytes(), 0));
+                Ok(Locking::Taken(Box::new(RealLock { directory })))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let note = fs::read_to_string(holder).ok();
+                Ok(Locking::Held(note.and_then(|text| text.parse().ok())))
+            }
             Err(TryLockError::Error(error)) => Err(error),
         }
     }

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Access, Disk, DiskFile, DiskLock, SyncPoint};
+use super::{Access, Disk, DiskFile, DiskLock, Locking, SyncPoint};
 
 mod image;
 
@@ -331,16 +331,15 @@ impl Disk for SimDisk {
         self.world().sync(point, |image| image.sync_directory(directory), |_| ())
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+    fn lock(&self, directory: &Path) -> io::Result<Locking> {
         let mut world = self.world();
         world.simple()?;
-        if !world.image.exists(path) {
-            world.image.create(path)?;
+        world.image.list(directory)?;
+        let path = directory.to_path_buf();
+        if !world.locks.insert(path.clone()) {
+            return Ok(Locking::Held(None));
         }
-        if !world.locks.insert(path.to_path_buf()) {
-            return Ok(None);
-        }
-        Ok(Some(Box::new(SimLock { disk: self.clone(), life: world.life, path: path.to_path_buf() })))
+        Ok(Locking::Taken(Box::new(SimLock { disk: self.clone(), life: world.life, path })))
     }
 }
 

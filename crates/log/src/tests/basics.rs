@@ -122,7 +122,7 @@ fn one_log_at_a_time() {
     assert_eq!(missing.kind, ErrorKind::NotFound);
     let log = create(&disk).unwrap();
     let locked = open(&disk).unwrap_err();
-    assert_eq!(locked.kind, ErrorKind::Locked);
+    assert_eq!(locked.kind, ErrorKind::Locked { by: None });
     assert_eq!(locked.to_string(), "failed to open the log in /data/log: locked by another process");
     assert!(locked.hint().is_some() && locked.source().is_none());
     drop(log);

@@ -46,7 +46,7 @@ fn a_log_lives_on_a_real_disk() {
         crate::checkpoint::store(&*disk, &directory, "text").unwrap();
     }
     let locked = Log::open(disk.clone(), &directory, SMALL).map(|_| ()).unwrap_err();
-    assert_eq!(locked.kind, ErrorKind::Locked);
+    assert_eq!(locked.kind, ErrorKind::Locked { by: Some(std::process::id()) });
     assert_eq!(count(&directory), 30);
     drop(log);
     let (log, recovery) = Log::open(disk.clone(), &directory, SMALL).unwrap();
@@ -54,6 +54,22 @@ fn a_log_lives_on_a_real_disk() {
     let (newest, skipped) = snapshot::load_newest(&*disk, &directory, &log.source()).unwrap();
     assert_eq!((newest.map(|snapshot| snapshot.head), skipped), (Some(recovery.head), vec![]));
     assert_eq!(crate::checkpoint::load(&*disk, &directory).unwrap().as_deref(), Some("text"));
+}
+
+#[test]
+fn a_lock_cannot_be_deleted_or_moved_away() {
+    let scratch = Scratch::new("lock");
+    let (directory, moved) = (scratch.0.join("log"), scratch.0.join("moved"));
+    let log = Log::create(Arc::new(RealDisk), &directory, SMALL).unwrap();
+    let refused = |directory: &Path| Log::open(Arc::new(RealDisk), directory, SMALL).map(|_| ()).unwrap_err();
+    let error = refused(&directory).to_string();
+    assert!(error.ends_with(&format!("locked by process {}", std::process::id())), "{error}");
+    fs::remove_file(directory.join("lock")).unwrap();
+    assert_eq!(refused(&directory).kind, ErrorKind::Locked { by: None });
+    fs::rename(&directory, &moved).unwrap();
+    assert_eq!(refused(&moved).kind, ErrorKind::Locked { by: None });
+    drop(log);
+    drop(Log::open(Arc::new(RealDisk), &moved, SMALL).unwrap());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! A real node on a real directory.
+use super::rig::kept;
 use super::scratch::Scratch;
 use crate::{Clock, Founding, Node, Options, init, start, verify};
 use std::path::Path;
@@ -83,7 +84,7 @@ fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(report.entries, position + 1);
     assert_eq!(report.state_hash, hash.to_string());
     let checkpoint = std::fs::read_to_string(scratch.path.join("checkpoint")).unwrap();
-    let report = verify(&disk(), &scratch.path, Some(&checkpoint)).unwrap();
+    let report = verify(&disk(), &scratch.path, Some(kept(&checkpoint))).unwrap();
     assert!(report.sound, "{report:?}");
 }
 
@@ -95,6 +96,20 @@ fn a_second_node_is_told_that_the_directory_is_locked() {
     let error = start(Options::new(&scratch.path)).unwrap_err();
     assert!(error.hint().is_some_and(|hint| hint.contains("stop the other process")), "{error}");
     node.stop().unwrap();
+}
+
+#[test]
+fn a_directory_that_vanishes_is_named_and_no_new_log_is_advised() {
+    let (scratch, moved) = (Scratch::new("vanishes"), Scratch::new("vanished"));
+    let operator = found(&scratch.path);
+    let node = open(&scratch.path);
+    std::fs::rename(&scratch.path, &moved.path).unwrap();
+    open_account(&node, operator);
+    let error = node.stop().unwrap_err();
+    assert!(error.to_string().contains(&scratch.path.display().to_string()), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("removed or moved away")), "{:?}", error.hint());
+    std::fs::rename(&moved.path, &scratch.path).unwrap();
+    open(&scratch.path).stop().unwrap();
 }
 
 #[test]
@@ -160,15 +175,4 @@ fn a_backup_that_is_not_sound_is_not_restored() {
     let error = crate::restore(&disk(), &scratch.path, &copy.path, SEGMENT_BYTES).unwrap_err();
     assert!(error.to_string().contains("restore a backup that is not sound"), "{error}");
     assert!(!copy.path.exists(), "nothing was written");
-}
-
-#[test]
-fn a_backup_goes_nowhere_where_something_is() {
-    let (scratch, copy) = (Scratch::new("occupied"), Scratch::new("occupied-copy"));
-    found(&scratch.path);
-    found(&copy.path);
-    let before = std::fs::read(copy.path.join(crate::key::FILE)).unwrap();
-    let error = crate::backup(&disk(), &scratch.path, &copy.path, SEGMENT_BYTES).unwrap_err();
-    assert!(error.to_string().contains("it is there already"), "{error}");
-    assert_eq!(std::fs::read(copy.path.join(crate::key::FILE)).unwrap(), before);
 }

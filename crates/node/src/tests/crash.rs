@@ -190,7 +190,7 @@ impl World {
 
     fn check_from_outside(&self, state: &State) -> Step {
         let kept = self.told.checkpoint.as_ref();
-        let report = verify(&shared(&self.disk), &directory(), kept.map(|(_, text)| text.as_str()))?;
+        let report = verify(&shared(&self.disk), &directory(), kept.map(|(_, text)| super::rig::kept(text)))?;
         let same = report.entries + report.not_yet_durable >= state.position;
         lost(report.sound && same, || format!("{report:?}"))?;
         let own = crate::checkpoint::load(&self.disk, &directory())?.unwrap_or_default();

@@ -1,10 +1,11 @@
 //! Logs that were damaged, shortened or exchanged: refused with a reason, or harmless.
-use super::rig::{Rig, directory, entries, filled, init, options, shared};
+use super::rig::{Rig, directory, entries, filled, init, kept, options, shared};
 use super::workload::{Dice, Workload};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::open::Options;
 use crate::{checkpoint, key, verify};
+use std::path::Path;
 use std::time::Duration;
 use sycee_log::{Disk as _, SimDisk, whole};
 
@@ -115,9 +116,7 @@ fn rolled_back() -> (SimDisk, Clock, Vec<u8>, u64) {
     drop(rig);
     let newest = whole::read(&disk, &directory().join(checkpoint::FILE)).unwrap();
     for name in disk.list(&directory()).unwrap() {
-        if name != "lock" {
-            disk.remove(&directory().join(name)).unwrap();
-        }
+        disk.remove(&directory().join(name)).unwrap();
     }
     for (name, bytes) in files {
         if !disk.exists(&directory().join(&name)).unwrap() {
@@ -132,10 +131,10 @@ fn a_log_that_was_rolled_back_is_refused() {
     let (disk, clock, newest, position) = rolled_back();
     // With nothing but itself it passes for a whole one: that is what checkpoints elsewhere are for.
     assert!(verify(&shared(&disk), &directory(), None).unwrap().sound);
-    let kept = String::from_utf8(newest.clone()).unwrap();
-    let report = verify(&shared(&disk), &directory(), Some(&kept)).unwrap();
+    let text = String::from_utf8(newest.clone()).unwrap();
+    let report = verify(&shared(&disk), &directory(), Some(kept(&text))).unwrap();
     let cause = report.cause.unwrap();
-    assert!(cause.starts_with("rolled back: the checkpoint has "), "{cause}");
+    assert!(cause.starts_with("rolled back: kept/checkpoint has "), "{cause}");
     // Its own checkpoint has stayed.
     disk.tamper(&directory().join(checkpoint::FILE), |bytes| *bytes = newest).unwrap();
     let error = refused(&disk, &clock);
@@ -188,13 +187,18 @@ fn another_history_of_the_same_log_is_refused() {
 fn a_damaged_checkpoint_is_refused_by_name_and_an_absent_one_costs_nothing() {
     let disk = SimDisk::new(1);
     let (clock, _, _) = filled(&disk, 1, STEPS);
+    let whole_log = entries(&disk, &directory()).unwrap().len() as u64;
     let path = directory().join(checkpoint::FILE);
     let length = disk.content(&path).unwrap().len();
     for byte in (0..length).step_by(3) {
         disk.tamper(&path, |bytes| bytes[byte] ^= 0x81).unwrap();
         let report = verify(&shared(&disk), &directory(), None).unwrap();
         let cause = report.cause.unwrap();
-        assert_eq!(cause, "the checkpoint beside the log is not one that this log's key signed");
+        assert!(
+            cause.starts_with("the checkpoint beside the log is no checkpoint of this log (line "),
+            "{cause}"
+        );
+        assert_eq!(report.entries, whole_log, "the entries are sound all the same");
         let error = refused(&disk, &clock);
         assert_eq!(error.kind, ErrorKind::Checkpoint, "byte {byte}: {error}");
         assert!(error.to_string().contains("failed to trust /data/log/checkpoint"), "{error}");
@@ -204,6 +208,48 @@ fn a_damaged_checkpoint_is_refused_by_name_and_an_absent_one_costs_nothing() {
     disk.remove(&path).unwrap();
     assert!(verify(&shared(&disk), &directory(), None).unwrap().sound);
     drop(Rig::open(options(&disk, &clock)).unwrap());
+}
+
+#[test]
+fn a_file_that_is_no_checkpoint_of_this_log_is_named_with_its_line_and_the_log_is_verified_all_the_same() {
+    let (disk, other) = (SimDisk::new(1), SimDisk::new(2));
+    filled(&disk, 1, STEPS);
+    filled(&other, 2, STEPS);
+    let signed = |disk: &SimDisk| checkpoint::load(disk, &directory()).unwrap().unwrap();
+    let sound = verify(&shared(&disk), &directory(), Some(kept(&signed(&disk)))).unwrap();
+    assert!(sound.sound && sound.entries > 20, "{sound:?}");
+    let check = |text: &str, expected: &str| {
+        let report = verify(&shared(&disk), &directory(), Some(kept(text))).unwrap();
+        let expected = format!("kept/checkpoint is no checkpoint of this log ({expected})");
+        assert_eq!(report.cause, Some(expected));
+        let found = (report.sound, report.entries, report.state_hash, report.root);
+        assert_eq!(found, (false, sound.entries, sound.state_hash.clone(), sound.root.clone()));
+    };
+    check("junk\n", "line 2: the number of entries is missing");
+    check("", "line 1: the name of a log is missing");
+    check(&signed(&other), "line 5: it is signed by another key than this log's");
+    let size = format!("\n{}\n", sound.entries);
+    let changed = signed(&disk).replacen(&size, &format!("\n{}\n", sound.entries - 1), 1);
+    check(&changed, "line 5: the signature is not one that this log's key made over this text");
+}
+
+#[test]
+fn what_is_no_log_is_refused_by_name() {
+    let disk = SimDisk::new(1);
+    let refused = |path: &str| verify(&shared(&disk), Path::new(path), None).unwrap_err();
+    disk.create_directory(Path::new("/data")).unwrap();
+    disk.create_directory(Path::new("/data/empty")).unwrap();
+    disk.create(Path::new("/data/file")).unwrap();
+    for path in ["/data/missing", "/data/empty", "/data/file"] {
+        let error = refused(path);
+        assert_eq!(error.kind, ErrorKind::NoLog, "{error}");
+        assert!(error.to_string().contains(path) && error.hint().is_some(), "{error}");
+    }
+    let report = crate::Report::unread("why".to_owned());
+    assert_eq!(
+        (report.sound, report.entries, report.position, report.cause.as_deref()),
+        (false, 0, None, Some("why"))
+    );
 }
 
 #[test]

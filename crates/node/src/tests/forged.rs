@@ -1,6 +1,6 @@
 //! Logs whose frames and hashes are in order and whose content is not: an intruder wrote them, or a bug did.
 use super::market::{AUTHOR, CONSUMING};
-use super::rig::{Rig, directory, entries, filled, options, shared};
+use super::rig::{Rig, directory, entries, filled, kept, options, shared};
 use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::lines::Names;
@@ -94,7 +94,7 @@ fn check_with(rules: u16, alter: impl FnOnce(&mut Vec<Entry>), expected: &str) -
     let sound = usize::try_from(report.entries).unwrap();
     entries[..sound].iter().for_each(|entry| state.fold(entry));
     assert_eq!(report.state_hash, state.hash().to_string());
-    let kept = verify(&shared(&disk), &directory(), Some(&honest.signed)).unwrap();
+    let kept = verify(&shared(&disk), &directory(), Some(kept(&honest.signed))).unwrap();
     assert!(!kept.sound, "{expected}: the kept checkpoint says nothing");
     report
 }
@@ -324,7 +324,7 @@ fn a_node_does_not_start_on_what_breaks_an_invariant() {
 fn the_salts_are_part_of_what_was_signed() {
     let honest = honest();
     let disk = forged(&honest, &honest.entries, RULES);
-    let report = verify(&shared(&disk), &directory(), Some(&honest.signed)).unwrap();
+    let report = verify(&shared(&disk), &directory(), Some(kept(&honest.signed))).unwrap();
     assert!(report.cause.unwrap().starts_with("another history: "));
     // And each entry has its own.
     let mut sealer = Sealer::new([1; 32], 1 << 20, Names::default());
@@ -403,7 +403,7 @@ fn check_changed(honest: &Honest, index: Index, changes: &[Change], rules: u16) 
     }
     let same = records[index].1 == bytes_of(&honest.entries[index]);
     let disk = written(honest, &records, rules);
-    let report = verify(&shared(&disk), &directory(), Some(&honest.signed)).unwrap();
+    let report = verify(&shared(&disk), &directory(), Some(kept(&honest.signed))).unwrap();
     prop_assert!(!report.sound, "the salts differ, so the checkpoint does not fit: {report:?}");
     prop_assert_ne!(&report.root, &honest.root);
     let alone = verify(&shared(&disk), &directory(), None).unwrap();

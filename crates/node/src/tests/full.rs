@@ -2,7 +2,7 @@
 use super::market::{CONSUMER, by, market};
 use super::rig::founding;
 use super::scratch::Scratch;
-use crate::{Clock, ErrorKind, Node, Options, Unavailable, init, start, verify};
+use crate::{Clock, ErrorKind, Node, Options, Unavailable, backup, init, start, verify};
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -111,6 +111,15 @@ fn inside(scratch: &Path) {
     let error = node.stop().unwrap_err();
     assert!(error.hint().is_some_and(|hint| hint.contains("free some space")), "{error}");
     println!("full after {} deposits: {error}", told.len());
+
+    let (copy, disk_again) = (scratch.join("copy"), disk());
+    let error = backup(&disk_again, &directory, &copy, SEGMENT_BYTES).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unfinished, "{error}");
+    assert!(error.to_string().contains("no space left"), "{error}");
+    for refused in [verify(&disk_again, &copy, None).map(|_| ()), open(&copy).map(|_| ())] {
+        assert_eq!(refused.unwrap_err().kind, ErrorKind::Unfinished);
+    }
+    fs::remove_dir_all(&copy).unwrap();
 
     // Still full: it opens, since what there is has to be readable.
     let node = open(&directory).unwrap();

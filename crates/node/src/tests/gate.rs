@@ -2,7 +2,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use sycee_log::disk::{Access, DiskFile, DiskLock};
+use sycee_log::disk::{Access, DiskFile, Locking};
 use sycee_log::{Disk, RealDisk, SyncPoint};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Disk for Gate {
         RealDisk.sync_directory(directory, point)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+    fn lock(&self, path: &Path) -> io::Result<Locking> {
         RealDisk.lock(path)
     }
 }

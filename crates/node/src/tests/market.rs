@@ -161,7 +161,8 @@ fn usage(output: u64) -> Buckets {
 }
 
 pub(super) fn mark(request: RequestId, offer: OfferId, output: u64) -> (RequestId, Mark) {
-    (request, Mark { offer, usage: usage(output) })
+    let (input_measure, output_measure) = (Measure::OwnCount, Measure::OwnCount);
+    (request, Mark { offer, usage: usage(output), input_measure, output_measure })
 }
 
 /// Lines from the number `first` on, each of so many output tokens; the keys and offers are those of the market, and one of each

@@ -4,7 +4,7 @@ use super::workload::{Dice, Workload};
 use crate::clock::{Clock, Hands};
 use crate::founding::{Founding, found};
 use crate::open::{Options, Stages, open};
-use crate::{Result, order::Batch};
+use crate::{Kept, Result, order::Batch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,11 @@ pub(super) fn options(disk: &SimDisk, clock: &Clock) -> Options {
         segment_bytes: SEGMENT_BYTES,
         ..Options::new(directory())
     }
+}
+
+/// A checkpoint that somebody kept.
+pub(super) fn kept(text: &str) -> Kept {
+    Kept { name: "kept/checkpoint".to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
 /// A node that is stepped.

@@ -96,8 +96,12 @@ impl Caller {
             .body(Full::new(Bytes::from(ask.body.to_string())))
             .map_err(broken)?;
         let response = self.http.request(request).await.map_err(broken)?;
-        let receipt = response.headers().get("x-sycee-receipt").and_then(|value| value.to_str().ok());
-        record.receipt = receipt.map(str::to_owned);
+        let told = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.map(str::to_owned)
+        };
+        record.receipt = told("x-sycee-receipt");
+        record.schedule = told("x-sycee-schedule");
         record.status = Some(response.status().as_u16());
         if ask.stream && response.status().is_success() {
             read_stream(response, ask, record, received).await
@@ -193,6 +197,7 @@ fn blank(consumer: &Consumer, ask: &Ask) -> Record {
         number: ask.number,
         request_id: format!("simulated-{}-{}", consumer.name, ask.number),
         receipt: None,
+        schedule: None,
         endpoint: ask.endpoint,
         model: ask.model.clone(),
         stream: ask.stream,

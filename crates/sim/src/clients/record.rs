@@ -28,6 +28,8 @@ pub struct Record {
     pub request_id: String,
     /// The header `x-sycee-receipt` of the answer.
     pub receipt: Option<String>,
+    /// The header `x-sycee-schedule` of the answer: at which prices it is billed.
+    pub schedule: Option<String>,
     pub endpoint: Endpoint,
     pub model: String,
     pub stream: bool,

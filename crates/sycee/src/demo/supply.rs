@@ -195,7 +195,7 @@ async fn model_names(url: &str, secret: Option<&Secret>) -> Result<Vec<String>> 
 
 #[cfg(test)]
 mod tests {
-    use super::{document, registry};
+    use super::{SITES, document, registry};
 
     #[test]
     fn the_embedded_catalogue_can_be_read_and_everything_it_pins_is_loaded() {
@@ -203,6 +203,11 @@ mod tests {
         assert!(document.offers.len() >= 5 && document.members.len() >= 10);
         assert!(
             document.offers.iter().all(|offer| offer.tokenizer.as_ref().is_some_and(|hash| hash.len() == 64))
+        );
+        let stands = |name: &String| SITES.iter().any(|site| site.name == name);
+        assert!(
+            document.offers.iter().all(|offer| stands(&offer.site)),
+            "an offer of a site that is not there"
         );
         registry().unwrap();
     }

@@ -107,6 +107,33 @@ pub(crate) struct NoSleepInTests;
 /// deadline, the last because it stands for a counterpart that works at its own speed.
 const PAUSES: [&str; 3] = ["poll", "until", "pace"];
 
+fn may_pause(function: &str) -> bool {
+    PAUSES.iter().any(|it| function.starts_with(it))
+}
+
+/// The lines that sleep outside the functions that may. A Python function reaches as far as what is indented below it.
+fn python_sleeps(text: &str) -> Vec<usize> {
+    let mut inside: Vec<(usize, &str)> = Vec::new();
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let code = line.split('#').next().unwrap_or_default().trim();
+        if code.is_empty() {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        inside.retain(|(outer, _)| *outer < indent);
+        if let Some(name) = code.strip_prefix("async ").unwrap_or(code).strip_prefix("def ") {
+            inside.push((indent, name));
+        }
+        let word_before = |at: usize| code[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_');
+        let sleeps = code.match_indices("sleep(").any(|(at, _)| !word_before(at));
+        if sleeps && !inside.iter().any(|(_, name)| may_pause(name)) {
+            found.push(index + 1);
+        }
+    }
+    found
+}
+
 impl Rule for NoSleepInTests {
     fn name(&self) -> &'static str {
         "no-sleep-in-tests"
@@ -117,19 +144,23 @@ impl Rule for NoSleepInTests {
     }
 
     fn check(&self, tree: &Tree) -> Vec<Finding> {
+        let sleep = "poll with a deadline instead of sleeping";
         let mut findings = Vec::new();
         for file in tree.rust_files() {
             let tokens = file.tokens();
-            let may_pause = |name: &str| PAUSES.iter().any(|it| name.starts_with(it));
             let pauses: Vec<_> = functions(tokens).into_iter().filter(|it| may_pause(&it.name)).collect();
             let sleeps = tokens.windows(2).filter(|pair| {
                 pair[0].kind == Kind::Word && pair[0].test && pair[0].is("sleep") && pair[1].is("(")
             });
             for line in sleeps.map(|pair| pair[0].line) {
                 if !pauses.iter().any(|it| (it.first_line..=it.last_line).contains(&line)) {
-                    findings.push(Finding::new(&file.path, line, "poll with a deadline instead of sleeping"));
+                    findings.push(Finding::new(&file.path, line, sleep));
                 }
             }
+        }
+        for file in tree.files().filter(|file| file.has_extension("py")) {
+            let lines = python_sleeps(&file.text);
+            findings.extend(lines.into_iter().map(|line| Finding::new(&file.path, line, sleep)));
         }
         let browser = tree.files().filter(|file| file.path.contains(".spec."));
         for file in browser {
@@ -195,5 +226,17 @@ mod tests {
         let until = "async fn until() { sleep(TICK).await; }\nfn pace() { sleep(TICK); }";
         assert_eq!(lines(&NoSleepInTests, "crates/sycee/tests/kill.rs", until), [0; 0]);
         assert_eq!(lines(&NoSleepInTests, "console/tests/a.spec.ts", "x\npage.waitForTimeout(1)"), [2]);
+    }
+
+    #[test]
+    fn python_tests_are_held_to_it_too() {
+        let path = "tests/clients/test_chat.py";
+        let test = "import time\n\ndef test_it():\n    ask()\n    time.sleep(0.3)  # it will have joined\n";
+        assert_eq!(lines(&NoSleepInTests, path, test), [5]);
+        let poll = "async def poll(probe):\n    while not probe():\n\n        await asyncio.sleep(0.01)\n\n\
+                    def after():\n    sleep(1)\n    oversleep(1)  # and no sleep()\n";
+        assert_eq!(lines(&NoSleepInTests, path, poll), [7]);
+        let within = "class Site:\n    def until(self):\n        def wait():\n            sleep(1)\n        wait()\n    x = sleep(1)";
+        assert_eq!(lines(&NoSleepInTests, path, within), [6]);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sycee_core::entry::Submission;
-use sycee_core::ids::{Amount, RequestId, Time};
+use sycee_core::ids::{Amount, RequestId, ScheduleId, Time};
 use sycee_core::ledger::Account;
 use sycee_core::permission::Actor;
 use sycee_core::settlement::{Command, Event, Release, Settled};
@@ -49,7 +49,8 @@ pub(super) struct Play {
     late_mark: Option<Mark>,
     is_slow: bool,
     // What the client sees.
-    has_head: bool,
+    /// The schedule that the answer's head names.
+    head: Option<ScheduleId>,
     frames: Vec<String>,
     text: String,
     /// Words in all frames up to each.
@@ -62,6 +63,7 @@ pub(super) struct Play {
     observed: Vec<&'static str>,
     running: bool,
     durable_words: u64,
+    marks: Vec<Mark>,
     settled: Option<Settled>,
     released: Option<Release>,
 }
@@ -175,7 +177,7 @@ impl Play {
             marks_are_late: false,
             late_mark: None,
             is_slow: false,
-            has_head: false,
+            head: None,
             frames: Vec::new(),
             text: String::new(),
             words: Vec::new(),
@@ -186,6 +188,7 @@ impl Play {
             observed: Vec::new(),
             running: false,
             durable_words: 0,
+            marks: Vec::new(),
             settled: None,
             released: None,
         };
@@ -336,21 +339,21 @@ impl Play {
             Action::Mark(mark) => self.mark(mark),
             Action::Send(_, body) => {
                 assert!(self.is_held(), "F1: sent before the hold is durable");
-                assert!(!self.has_head, "F3: another site after the answer began");
+                assert!(self.head.is_none(), "F3: another site after the answer began");
                 self.running = true;
                 self.sent.push(serde_json::from_slice(&body).unwrap());
             }
             Action::Cancel => self.running = false,
             Action::Observe(_, outcome, _) => self.observed.push(outcome.name()),
             Action::FirstToken(..) => {}
-            Action::Head => {
+            Action::Head(schedule) => {
                 assert!(self.is_held() || self.settled.is_some(), "F1: an answer before the hold is durable");
-                self.has_head = true;
+                self.head = Some(schedule);
             }
             Action::Frame(bytes) => self.frame(String::from_utf8(bytes.to_vec()).unwrap()),
             Action::Finish => self.finished = true,
             Action::Reject(problem) => {
-                assert!(!self.has_head, "a refusal after the answer began");
+                assert!(self.head.is_none(), "a refusal after the answer began");
                 self.rejected = Some(problem);
             }
         }
@@ -382,6 +385,7 @@ impl Play {
         let output = mark.usage.output_total().unwrap();
         assert!(output <= delivered, "F4: a mark of {output} with {delivered} delivered");
         self.durable_words = output;
+        self.marks.push(mark);
         let command = Command::Advance { marks: vec![(self.request, mark)] };
         let outcome = self.decide(command);
         assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
@@ -430,6 +434,10 @@ impl Play {
         }
         if let Some(receipt) = &self.settled {
             assert!(receipt.total <= receipt.hold);
+            let measures = (receipt.delivery.input_measure, receipt.delivery.output_measure);
+            let mut of_marks = self.marks.iter().map(|mark| (mark.input_measure, mark.output_measure));
+            assert!(of_marks.all(|it| it == measures), "a mark says otherwise than {measures:?}");
+            assert!(self.head.is_none_or(|schedule| schedule == receipt.schedule), "billed at other prices");
         }
         let heard_out = self.observed.last() == Some(&"served");
         assert!(!self.running || heard_out, "the site is left running");
@@ -438,6 +446,10 @@ impl Play {
     /// Words that the client has.
     pub(super) fn words(&self) -> u64 {
         if self.delivered == 0 { 0 } else { self.words[self.delivered - 1] }
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        !self.marks.is_empty()
     }
 
     pub(super) fn settled(&self) -> Option<&Settled> {
@@ -468,7 +480,7 @@ impl Play {
         if let Some(problem) = &self.rejected {
             return format!("{} {}", problem.status, problem.code);
         }
-        if !self.has_head {
+        if self.head.is_none() {
             return "nothing".to_owned();
         }
         let mut seen = vec![format!("{} words", self.words())];
