@@ -1,12 +1,15 @@
 //! The one place where outcomes become HTTP: what was decided, what could not be, and what the caller got wrong.
 //!
 //! Text for people outside has a message, a detail and a hint; what operators need to see is logged and never leaves.
+#![deny(clippy::wildcard_enum_match_arm)]
 use crate::submit::Done;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use sycee_core::{Refusal, catalog, idempotency, ledger, membership, permission, settlement};
+use sycee_core::{
+    Refusal, catalog, genesis, idempotency, ledger, membership, params, permission, settlement,
+};
 use sycee_node::Unavailable;
 use utoipa::ToSchema;
 
@@ -127,67 +130,124 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// 404 for what is not there, 409 for what is there already, 403 for who may not, 422 for the rest.
+/// 404 for what is not there, 409 for what is there already, 403 for who may not, 503 for what may go on later, 400 and 422 for
+/// the rest. A new refusal does not compile before it has its place here.
 fn status_of(refusal: Refusal) -> StatusCode {
-    use catalog::Refusal as Catalog;
-    use ledger::Refusal as Ledger;
-    use membership::Refusal as Membership;
     match refusal {
-        Refusal::Permission(permission::Refusal::NotPermitted)
-        | Refusal::Membership(Membership::NotYours) => StatusCode::FORBIDDEN,
+        Refusal::Permission(permission::Refusal::NotPermitted) => StatusCode::FORBIDDEN,
         Refusal::Permission(permission::Refusal::ReasonMissing | permission::Refusal::ReasonTooLong) => {
             StatusCode::BAD_REQUEST
         }
-        Refusal::Ledger(Ledger::AccountNotFound)
-        | Refusal::Membership(
-            Membership::MemberNotFound
-            | Membership::OrganisationNotFound
-            | Membership::KeyNotFound
-            | Membership::Ledger(Ledger::AccountNotFound),
+        Refusal::Genesis(
+            genesis::Refusal::AlreadyFounded | genesis::Refusal::BadAssets | genesis::Refusal::BadOrigin,
         )
-        | Refusal::Catalog(
-            Catalog::MemberNotFound
-            | Catalog::ProviderNotFound
-            | Catalog::SiteNotFound
-            | Catalog::ModelNotFound
-            | Catalog::OfferNotFound,
-        )
-        | Refusal::Settlement(settlement::Refusal::RequestNotFound) => StatusCode::NOT_FOUND,
-        Refusal::Ledger(Ledger::AccountExists)
-        | Refusal::Membership(
-            Membership::MemberExists
-            | Membership::OrganisationExists
-            | Membership::KeyExists
-            | Membership::KeyRevoked
-            | Membership::Ledger(Ledger::AccountExists),
-        )
-        | Refusal::Catalog(Catalog::IdExists | Catalog::NameTaken)
-        | Refusal::Idempotency(idempotency::Refusal::Reused) => StatusCode::CONFLICT,
+        | Refusal::Params(params::Refusal::OutOfBounds) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Idempotency(idempotency::Refusal::Reused) => StatusCode::CONFLICT,
+        Refusal::Idempotency(idempotency::Refusal::Expired) => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::Idempotency(idempotency::Refusal::Full) => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Genesis(_)
-        | Refusal::Ledger(_)
-        | Refusal::Idempotency(_)
-        | Refusal::Params(_)
-        | Refusal::Membership(_)
-        | Refusal::Catalog(_)
-        | Refusal::Settlement(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Ledger(refusal) => status_of_ledger(refusal),
+        Refusal::Membership(refusal) => status_of_membership(refusal),
+        Refusal::Catalog(refusal) => status_of_catalog(refusal),
+        Refusal::Settlement(refusal) => status_of_settlement(refusal),
     }
 }
 
+fn status_of_ledger(refusal: ledger::Refusal) -> StatusCode {
+    use ledger::Refusal as No;
+    match refusal {
+        No::AccountNotFound => StatusCode::NOT_FOUND,
+        No::AccountExists => StatusCode::CONFLICT,
+        No::AssetNotFound
+        | No::TooManyAccounts
+        | No::NameNotAllowed
+        | No::ReferenceTooLong
+        | No::AmountMustBePositive
+        | No::AmountTooLarge
+        | No::AssetsDiffer
+        | No::NothingToCorrect
+        | No::BalanceTooLow => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+fn status_of_membership(refusal: membership::Refusal) -> StatusCode {
+    use membership::Refusal as No;
+    match refusal {
+        No::MemberNotFound | No::OrganisationNotFound | No::KeyNotFound => StatusCode::NOT_FOUND,
+        No::MemberExists | No::OrganisationExists | No::KeyExists | No::KeyRevoked => StatusCode::CONFLICT,
+        No::NotYours => StatusCode::FORBIDDEN,
+        No::NameNotAllowed | No::BadRoles | No::TooManyKeys | No::LastOperator => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        No::Ledger(refusal) => status_of_ledger(refusal),
+    }
+}
+
+fn status_of_catalog(refusal: catalog::Refusal) -> StatusCode {
+    use catalog::Refusal as No;
+    match refusal {
+        No::MemberNotFound
+        | No::ProviderNotFound
+        | No::SiteNotFound
+        | No::ModelNotFound
+        | No::OfferNotFound => StatusCode::NOT_FOUND,
+        No::IdExists | No::NameTaken => StatusCode::CONFLICT,
+        No::NameNotAllowed
+        | No::RoleMissing
+        | No::AccountNotFitting
+        | No::FactsOutOfRange
+        | No::TermsOutOfRange
+        | No::LineageTooDeep
+        | No::SharesExceedWhole
+        | No::AncestorsExceedCap
+        | No::TooManyParties
+        | No::PriceOutOfRange
+        | No::NoticeTooShort
+        | No::TooManySchedules => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// Those of requests reach only the gateway, which has its own words for them.
+fn status_of_settlement(refusal: settlement::Refusal) -> StatusCode {
+    use settlement::Refusal as No;
+    match refusal {
+        No::RequestNotFound => StatusCode::NOT_FOUND,
+        No::RequestExpired
+        | No::RequestExists
+        | No::KeyNotFitting
+        | No::NoOffer
+        | No::OutOfRange
+        | No::InsufficientQuota
+        | No::RequestTooLarge { output_fits: _ }
+        | No::InFlightBudget
+        | No::OfferNotHeld
+        | No::Full => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// What would help, for those refusals whose words do not say it.
 fn hint_of(refusal: Refusal) -> Option<&'static str> {
     match refusal {
+        Refusal::Permission(permission::Refusal::NotPermitted) => Some("this needs the operator's role"),
         Refusal::Permission(permission::Refusal::ReasonMissing) => {
             Some("give a `reason`; it is written into the log")
         }
-        Refusal::Permission(permission::Refusal::NotPermitted) => Some("this needs the operator's role"),
+        Refusal::Permission(permission::Refusal::ReasonTooLong) => Some("say it in fewer words"),
         Refusal::Idempotency(idempotency::Refusal::Reused) => {
             Some("draw a new Idempotency-Key for another request")
         }
         Refusal::Idempotency(idempotency::Refusal::Expired) => {
             Some("draw the Idempotency-Key when you send: it carries its time")
         }
+        Refusal::Idempotency(idempotency::Refusal::Full) => {
+            Some("keys are forgotten after a day; send it without one only if it may happen twice")
+        }
         Refusal::Ledger(ledger::Refusal::BalanceTooLow) => Some("see the account's `available`"),
-        _ => None,
+        Refusal::Genesis(_)
+        | Refusal::Ledger(_)
+        | Refusal::Params(_)
+        | Refusal::Membership(_)
+        | Refusal::Catalog(_)
+        | Refusal::Settlement(_) => None,
     }
 }
 

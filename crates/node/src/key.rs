@@ -47,14 +47,7 @@ pub(crate) fn exists(disk: &dyn Disk, directory: &Path) -> Result<bool> {
 
 /// 64 hexadecimal digits, and perhaps a newline that an editor has left.
 fn parse(bytes: &[u8]) -> Option<[u8; 32]> {
-    let digits = std::str::from_utf8(bytes).ok()?.trim_end();
-    if digits.len() != 64 || !digits.bytes().all(|it| it.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut key = [0; 32];
-    for (index, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).ok()?;
-    }
+    let Hash(key) = std::str::from_utf8(bytes).ok()?.trim_end().parse().ok()?;
     Some(key)
 }
 

@@ -7,7 +7,7 @@ use sycee_core::State;
 use sycee_core::arithmetic::RULES;
 use sycee_core::buckets::{Bucket, Buckets};
 use sycee_core::catalog::{Basis, Kind, OfferTerms, PartyRole, Schedule, SiteFacts};
-use sycee_core::ids::{Amount, Asset, Hash, Time};
+use sycee_core::ids::{Amount, Asset, Hash, NotAHash, Time};
 use sycee_core::membership::Role;
 
 /// A document that cannot be applied: which field, what is wrong, and what would help.
@@ -164,15 +164,8 @@ impl Reading {
 
     fn hash(&self, field: &str, hex: Option<&str>) -> Result<Option<Hash>, Unfit> {
         let Some(hex) = hex else { return Ok(None) };
-        let wrong = || self.unfit(field, format!("`{hex}` is not a SHA-256 in hexadecimal"), None);
-        if hex.len() != 64 || !hex.is_ascii() {
-            return Err(wrong());
-        }
-        let mut bytes = [0; 32];
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).map_err(|_| wrong())?;
-        }
-        Ok(Some(Hash(bytes)))
+        let wrong = |error: NotAHash| self.unfit(field, format!("`{hex}` is {error}"), None);
+        hex.parse().map(Some).map_err(wrong)
     }
 
     pub(crate) fn schedule(&self, state: &State, offer: &document::Offer) -> Result<Schedule, Unfit> {

@@ -134,7 +134,7 @@ async fn what_is_left_out_is_suspended_and_resumed_when_it_is_named_again() {
 async fn a_bad_document_is_refused_by_field_and_changes_nothing() {
     let world = World::new().await;
     let hash = "0".repeat(63);
-    let cases: [(&str, Value, &str); 24] = [
+    let cases: [(&str, Value, &str); 25] = [
         ("/member/0/roles", json!(["king"]), "member.0.roles"),
         ("/member/0/roles", json!([]), "member.0.roles"),
         ("/member/1/name", json!("Wind"), "member.1.name"),
@@ -158,6 +158,7 @@ async fn a_bad_document_is_refused_by_field_and_changes_nothing() {
         ("/offer/1/prices", json!({"input": "1"}), "offer.1.prices"),
         ("/offer/1/prices/cache", json!("1"), "offer.1.prices.cache"),
         ("/offer/1/tokenizer", json!(hash), "offer.1.tokenizer"),
+        ("/offer/1/chat_template", json!("+f".repeat(32)), "offer.1.chat_template"),
         ("/offer/1/from", json!("tomorrow"), "offer.1.from"),
     ];
     let before = world.handle.views().state.position;

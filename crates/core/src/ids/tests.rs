@@ -1,5 +1,5 @@
 //! How ids read, and what is not one.
-use super::{AccountId, CommandId, Hash, NotAnId, RequestId, Time};
+use super::{AccountId, CommandId, Hash, NotAHash, NotAnId, RequestId, Time};
 
 #[test]
 fn an_id_reads_as_it_prints() {
@@ -52,4 +52,16 @@ fn a_hash_prints_as_hexadecimal() {
     let text = Hash([0xab; 32]).to_string();
     assert_eq!(text, "ab".repeat(32));
     assert_eq!(format!("{:?}", Hash([0; 32])), format!("Hash({})", "0".repeat(64)));
+}
+
+#[test]
+fn a_hash_reads_as_it_prints_and_nothing_else_is_one() {
+    let hash = Hash(core::array::from_fn(|index| u8::try_from(index * 8).expect("up to 248")));
+    assert_eq!(hash.to_string().parse(), Ok(hash));
+    assert_eq!(hash.to_string().to_uppercase().parse(), Ok(hash));
+    let signed = "+f".repeat(32);
+    for wrong in [signed.as_str(), &"é".repeat(32), &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), ""] {
+        assert_eq!(wrong.parse::<Hash>(), Err(NotAHash), "{wrong:?}");
+    }
+    assert_eq!(NotAHash.to_string(), "not a hash: expected 64 hexadecimal digits");
 }
