@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sycee_core::{
-    Refusal, catalog, genesis, idempotency, ledger, membership, params, permission, settlement,
+    Refusal, catalog, genesis, idempotency, ledger, membership, metering, params, permission, settlement,
 };
 use sycee_node::Unavailable;
 use utoipa::ToSchema;
@@ -149,6 +149,7 @@ fn status_of(refusal: Refusal) -> StatusCode {
         Refusal::Membership(refusal) => status_of_membership(refusal),
         Refusal::Catalog(refusal) => status_of_catalog(refusal),
         Refusal::Settlement(refusal) => status_of_settlement(refusal),
+        Refusal::Metering(refusal) => status_of_metering(refusal),
     }
 }
 
@@ -225,6 +226,17 @@ fn status_of_settlement(refusal: settlement::Refusal) -> StatusCode {
 }
 
 /// What would help, for those refusals whose words do not say it.
+fn status_of_metering(refusal: metering::Refusal) -> StatusCode {
+    use metering::Refusal as No;
+    match refusal {
+        No::SourceNotFound | No::ProviderNotFound => StatusCode::NOT_FOUND,
+        No::SourceExists | No::Gap { expected: _ } | No::OtherContent | No::Duplicate => StatusCode::CONFLICT,
+        No::NameNotAllowed | No::TooManySources | No::RoleMissing | No::OutOfRange => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+    }
+}
+
 fn hint_of(refusal: Refusal) -> Option<&'static str> {
     match refusal {
         Refusal::Permission(permission::Refusal::NotPermitted) => Some("this needs the operator's role"),
@@ -247,7 +259,8 @@ fn hint_of(refusal: Refusal) -> Option<&'static str> {
         | Refusal::Params(_)
         | Refusal::Membership(_)
         | Refusal::Catalog(_)
-        | Refusal::Settlement(_) => None,
+        | Refusal::Settlement(_)
+        | Refusal::Metering(_) => None,
     }
 }
 

@@ -52,7 +52,10 @@ fn batch(load: &Load, dice: &mut Dice, zipf: Option<&Zipf>, first: u64, count: u
     let base = Time(now - HOUR_MILLISECONDS * 1_000_000);
     let mut lines = Lines::default();
     for _ in 0..count {
-        let key = zipf.map_or_else(|| dice.below(load.accounts), |zipf| zipf.scrambled(dice));
+        let key = match zipf {
+            Some(zipf) => zipf.scrambled(dice),
+            None => dice.below(load.accounts),
+        };
         let line = Line {
             key: Handle(u32::try_from(key)?),
             offer: Handle(u32::try_from(dice.below(load.offers))?),
