@@ -39,6 +39,8 @@ const PAID: u8 = 0;
 const COUNTED_BEFORE: u8 = 255;
 /// Without tokens.
 const FIXED_BYTES: usize = 111;
+/// Lines whose names are looked up together, so that they come from memory together.
+const GROUP: usize = 128;
 const LINE_BYTES_MAX: usize = FIXED_BYTES + 4 * 10;
 
 /// What the handles of a log stand for, as far as its entries have come.
@@ -139,29 +141,41 @@ impl Names {
     fn each(&self, batch: &Batch, counted: &Counted, mut each: impl FnMut(usize, &[u8])) {
         let mut bytes = [0; LINE_BYTES_MAX];
         let mut refused = counted.refused.iter().peekable();
-        for (index, line) in batch.lines.iter().enumerate() {
-            let verdict = match refused.next_if(|(next, _)| *next as usize == index) {
-                Some((_, why)) => number_of(*why),
-                None if index < counted.duplicates as usize => COUNTED_BEFORE,
-                None => PAID,
-            };
-            let length = self.write(&mut bytes, batch, index, &line, verdict);
-            each(index, &bytes[..length]);
+        let mut lines = batch.lines.iter().enumerate();
+        let mut names = Vec::with_capacity(GROUP);
+        for keys in batch.lines.keys().chunks(GROUP) {
+            names.clear();
+            names.extend(keys.iter().map(|key| self.keys.get(*key as usize).copied().unwrap_or_default()));
+            for (name, (index, line)) in names.iter().zip(lines.by_ref()) {
+                let verdict = match refused.next_if(|(next, _)| *next as usize == index) {
+                    Some((_, why)) => number_of(*why),
+                    None if index < counted.duplicates as usize => COUNTED_BEFORE,
+                    None => PAID,
+                };
+                let length = self.write(&mut bytes, name, batch.first + index as u64, batch.start_of(&line), &line, verdict);
+                each(index, &bytes[..length]);
+            }
         }
     }
 
-    fn write(&self, bytes: &mut [u8; LINE_BYTES_MAX], batch: &Batch, index: usize, line: &Line, verdict: u8) -> usize {
-        let start = batch.start_of(line);
-        let [account, key] = self.keys.get(line.key.0 as usize).copied().unwrap_or_default();
+    fn write(
+        &self,
+        bytes: &mut [u8; LINE_BYTES_MAX],
+        [account, key]: &[[u8; 16]; 2],
+        number: u64,
+        start: Time,
+        line: &Line,
+        verdict: u8,
+    ) -> usize {
         let price = self.price_at(line, start);
         let paid = match (price, verdict) {
             (Some(price), PAID) => price::total(&line.usage, &price.prices).expect("it was paid"),
             (Some(_) | None, _) => 0,
         };
-        bytes[0..16].copy_from_slice(&account);
-        bytes[16..32].copy_from_slice(&key);
+        bytes[0..16].copy_from_slice(account);
+        bytes[16..32].copy_from_slice(key);
         bytes[32..64].copy_from_slice(&price.map_or([0; 32], |price| price.hash));
-        bytes[64..72].copy_from_slice(&(batch.first + index as u64).to_le_bytes());
+        bytes[64..72].copy_from_slice(&number.to_le_bytes());
         bytes[72..80].copy_from_slice(&start.0.to_le_bytes());
         bytes[80..84].copy_from_slice(&line.duration_milliseconds.to_le_bytes());
         bytes[84..92].copy_from_slice(&line.microjoules.to_le_bytes());

@@ -111,15 +111,14 @@ impl Splitter {
 
     #[inline]
     fn give_one(&mut self) {
-        let mut largest = -1;
-        let mut first = None;
-        for party in &mut self.parties {
-            if party.remainder > largest {
-                largest = party.remainder;
-                first = Some(party);
-            }
+        // Written so that no branch depends on the remainders, which nobody could predict.
+        let (mut largest, mut first) = (-1, usize::MAX);
+        for (index, party) in self.parties.iter().enumerate() {
+            let is_larger = party.remainder > largest;
+            first = if is_larger { index } else { first };
+            largest = largest.max(party.remainder);
         }
-        let party = first.expect("R1: at most one unit a party is left");
+        let party = self.parties.get_mut(first).expect("R1: at most one unit a party is left");
         party.units = party.units.saturating_add(1);
         party.remainder = -1;
     }

@@ -14,6 +14,8 @@ use sycee_core::metering::{Batch, Counted, LineRefusal};
 
 /// Accounts in a page.
 const PAGE: usize = 512;
+/// Lines that are taken together.
+const GROUP: usize = 128;
 
 /// Sums over lines, by the hour of their start (hours since 1970).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -69,31 +71,34 @@ struct Lane {
 impl Metered {
     /// Adds the lines of a batch, on the state before or after it.
     pub(super) fn fold(&mut self, state: &State, batch: &Batch, counted: &Counted) {
-        let mut lanes: Vec<Vec<Lane>> = Vec::new();
+        let mut prices = Prices::default();
+        let mut hours = Open { metered: self, taken: Vec::new() };
         let mut refused = counted.refused.iter().peekable();
-        let mut last = None;
-        let mut hour = &mut Hour::default();
-        for (index, line) in batch.lines.iter().enumerate() {
-            let refusal = refused.next_if(|(next, _)| *next as usize == index).map(|(_, why)| *why);
-            let is_counted = index >= counted.duplicates as usize && refusal.is_none_or(|it| it == LineRefusal::Unbilled);
-            if !is_counted {
-                continue;
+        let mut lines = batch.lines.iter().enumerate();
+        let mut payers = Vec::with_capacity(GROUP);
+        for keys in batch.lines.keys().chunks(GROUP) {
+            // Rows that will be needed come from memory together here, and one after another if they are first seen below.
+            payers.clear();
+            payers.extend(keys.iter().map(|key| state.membership.key_row(Handle(*key)).map(|row| row.payer)));
+            hours.expect(&payers);
+            for (payer, (index, line)) in payers.iter().zip(lines.by_ref()) {
+                let refusal = refused.next_if(|(next, _)| *next as usize == index).map(|(_, why)| *why);
+                let is_new = index >= counted.duplicates as usize;
+                if !is_new || refusal.is_some_and(|why| why != LineRefusal::Unbilled) {
+                    continue;
+                }
+                let start = batch.start_of(&line);
+                let paid = match refusal {
+                    None => price::total(&line.usage, prices.at(state, line.offer, start)).unwrap_or(0),
+                    Some(_) => 0,
+                };
+                let hour = hours.at(start);
+                let offer = hour.offer(line.offer.0 as usize);
+                offer.add(&line.usage, paid, line.microjoules, refusal.is_some());
+                hour.payer(payer.expect("a counted line has a key")).add(&line.usage, paid);
             }
-            let start = batch.start_of(&line);
-            let number = start.0 / HOUR;
-            if last != Some(number) {
-                hour = self.hours.entry(number).or_default();
-                last = Some(number);
-            }
-            let offer = line.offer.0 as usize;
-            let paid = match refusal {
-                None => price::total(&line.usage, prices(&mut lanes, state, line.offer, start)).unwrap_or(0),
-                Some(_) => 0,
-            };
-            let payer = state.membership.key_row(line.key).expect("a counted line has a key").payer;
-            hour.offer(offer).add(&line.usage, paid, line.microjoules, refusal.is_some());
-            hour.payer(payer).add(&line.usage, paid);
         }
+        hours.close();
     }
 
     /// What an offer delivered in an hour.
@@ -103,8 +108,7 @@ impl Metered {
 
     /// What an account used in an hour.
     pub fn payer(&self, hour: u64, payer: Handle) -> Option<&PayerHour> {
-        let index = payer.0 as usize;
-        self.hours.get(&hour)?.payers.get(index / PAGE)?.get(index % PAGE)
+        self.hours.get(&hour)?.payer_row(payer)
     }
 
     /// The hours in which something was metered, oldest first.
@@ -113,22 +117,62 @@ impl Metered {
     }
 }
 
-/// The prices that a line was charged by, looked up once for many lines.
-fn prices<'a>(lanes: &'a mut Vec<Vec<Lane>>, state: &State, offer: Handle, start: Time) -> &'a Buckets {
-    let index = offer.0 as usize;
-    if lanes.len() <= index {
-        lanes.resize_with(index + 1, Vec::new);
+/// The hours that a batch has come across, taken out of the rest: a batch has few of them and asks for each again and again.
+struct Open<'a> {
+    metered: &'a mut Metered,
+    taken: Vec<(u64, Hour)>,
+}
+
+impl Open<'_> {
+    fn at(&mut self, start: Time) -> &mut Hour {
+        let number = start.0 / HOUR;
+        let place = self.taken.iter().position(|(taken, _)| *taken == number).unwrap_or_else(|| {
+            self.taken.push((number, self.metered.hours.remove(&number).unwrap_or_default()));
+            self.taken.len() - 1
+        });
+        &mut self.taken[place].1
     }
-    let known = &mut lanes[index];
-    let place = known.iter().position(|lane| lane.from <= start && start < lane.until);
-    let place = place.unwrap_or_else(|| {
+
+    /// Looks at the rows of accounts that will be added to, in the hours that are open.
+    fn expect(&self, payers: &[Option<Handle>]) {
+        for (_, hour) in &self.taken {
+            let lines = payers.iter().flatten().map(|payer| hour.payer_row(*payer).map_or(0, |row| row.lines));
+            std::hint::black_box(lines.fold(0, |all, lines| all ^ lines));
+        }
+    }
+
+    fn close(self) {
+        self.metered.hours.extend(self.taken);
+    }
+}
+
+/// The prices that lines were charged by, looked up once for many of them.
+#[derive(Default)]
+struct Prices(Vec<Vec<Lane>>);
+
+impl Prices {
+    fn at(&mut self, state: &State, offer: Handle, start: Time) -> &Buckets {
+        let index = offer.0 as usize;
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, Vec::new);
+        }
+        let known = &mut self.0[index];
+        let place = known.iter().position(|lane| lane.from <= start && start < lane.until);
+        let place = place.unwrap_or_else(|| {
+            known.push(Lane::at(state, offer, start));
+            known.len() - 1
+        });
+        &known[place].prices
+    }
+}
+
+impl Lane {
+    fn at(state: &State, offer: Handle, start: Time) -> Self {
         let id: OfferId = state.catalog.offer_by_handle(offer).expect("a counted line has an offer");
         let (_, schedule) = state.catalog.schedule_at(id, start).expect("a counted line has a price");
         let later = state.catalog.schedules_of(id).map(|(from, _)| from).find(|from| *from > schedule.from);
-        known.push(Lane { from: schedule.from, until: later.unwrap_or(Time(u64::MAX)), prices: schedule.prices });
-        known.len() - 1
-    });
-    &known[place].prices
+        Self { from: schedule.from, until: later.unwrap_or(Time(u64::MAX)), prices: schedule.prices }
+    }
 }
 
 impl Hour {
@@ -137,6 +181,11 @@ impl Hour {
             self.offers.resize(offer + 1, OfferHour::default());
         }
         &mut self.offers[offer]
+    }
+
+    fn payer_row(&self, payer: Handle) -> Option<&PayerHour> {
+        let index = payer.0 as usize;
+        self.payers.get(index / PAGE)?.get(index % PAGE)
     }
 
     fn payer(&mut self, payer: Handle) -> &mut PayerHour {
