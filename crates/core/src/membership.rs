@@ -6,6 +6,7 @@
 //! Invariants
 //! - M1 Every key belongs to a member and is found by its hash, and only one key has that hash.
 //! - M2 A key spends only from an account of its own member.
+//! - M3 What is counted of a member's keys, those not revoked and all ever issued, is what it has.
 //!
 //! Example: Qingyang Computing registers as a provider, opens a CNY account to be paid into, and gets a key to read its own
 //! statement; suspended, its keys stop working at once.
@@ -16,6 +17,7 @@ use crate::limits;
 use crate::table::{Scope, Table};
 use crate::{Breach, Tx};
 use minicbor::{Decode, Encode};
+use std::collections::BTreeMap;
 
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -208,6 +210,7 @@ pub enum Refusal {
     /// The account belongs to another member.
     #[n(9)]
     NotYours,
+    /// The member has as many keys that are not revoked as it may have, or was issued as many as it ever may be.
     #[n(10)]
     TooManyKeys,
     /// The last active operator cannot be suspended or lose the role.
@@ -286,6 +289,9 @@ pub struct State {
     /// Keys of a member that are not revoked.
     #[n(4)]
     live_keys: Table<MemberId, u64>,
+    /// Keys that a member was ever issued.
+    #[n(5)]
+    issued_keys: Table<MemberId, u64>,
 }
 
 impl State {
@@ -323,12 +329,13 @@ impl State {
     }
 
     pub(crate) fn scope(&mut self, scope: Scope) {
-        let Self { organisations, members, keys, by_hash, live_keys } = self;
+        let Self { organisations, members, keys, by_hash, live_keys, issued_keys } = self;
         organisations.scope(scope);
         members.scope(scope);
         keys.scope(scope);
         by_hash.scope(scope);
         live_keys.scope(scope);
+        issued_keys.scope(scope);
     }
 
     fn active_operators_besides(&self, member: MemberId) -> usize {
@@ -435,8 +442,9 @@ fn issue_key(tx: &mut Tx<'_>, key: KeyId, details: Key) -> Result<(), Refusal> {
             return Err(Refusal::NotYours);
         }
     }
-    let live = membership.live_keys.get(&details.member).copied().unwrap_or(0);
-    if usize::try_from(live).unwrap_or(usize::MAX) >= limits::KEYS_PER_MEMBER_MAX {
+    let live = count_of(&membership.live_keys, details.member);
+    let issued = count_of(&membership.issued_keys, details.member);
+    if live >= limits::KEYS_PER_MEMBER_MAX || issued >= limits::KEYS_ISSUED_PER_MEMBER_MAX {
         return Err(Refusal::TooManyKeys);
     }
     tx.emit(Event::KeyIssued { key, details });
@@ -468,18 +476,24 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
         Event::RolesSet { member, roles } => change(state, *member, |it| it.roles.clone_from(roles)),
         Event::KeyIssued { key, details } => {
             state.by_hash.insert(details.hash, *key);
-            let live = state.live_keys.get(&details.member).copied().unwrap_or(0);
-            state.live_keys.insert(details.member, live.saturating_add(1));
+            for counts in [&mut state.live_keys, &mut state.issued_keys] {
+                let count = count_of(counts, details.member).checked_add(1).expect("M3: far below 2^64");
+                counts.insert(details.member, count);
+            }
             state.keys.insert(*key, details.clone());
         }
         Event::KeyRevoked { key } => {
             let mut details = state.keys.get(key).expect("M1: decided").clone();
             details.revoked = true;
-            let live = state.live_keys.get(&details.member).copied().expect("M1: it had a live key");
-            state.live_keys.insert(details.member, live.saturating_sub(1));
+            let live = count_of(&state.live_keys, details.member).checked_sub(1).expect("M3: it was counted");
+            state.live_keys.insert(details.member, live);
             state.keys.insert(*key, details);
         }
     }
+}
+
+fn count_of(counts: &Table<MemberId, u64>, member: MemberId) -> u64 {
+    counts.get(&member).copied().unwrap_or(0)
 }
 
 fn change(state: &mut State, member: MemberId, change: impl FnOnce(&mut Member)) {
@@ -491,6 +505,7 @@ fn change(state: &mut State, member: MemberId, change: impl FnOnce(&mut Member))
 pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let membership = &state.membership;
     let mut breaches = Vec::new();
+    let mut found_keys: BTreeMap<MemberId, (u64, u64)> = BTreeMap::new();
     for (id, key) in &membership.keys {
         let found = membership.by_hash.get(&key.hash) == Some(id);
         if !found || !membership.members.contains(&key.member) {
@@ -500,6 +515,15 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         if owner.is_some_and(|owner| owner != Some(key.member)) {
             breaches.push(Breach::new("M2", format!("{id} spends from another member's account")));
         }
+        let (live, issued) = found_keys.entry(key.member).or_insert((0, 0));
+        *live = live.saturating_add(u64::from(!key.revoked));
+        *issued = issued.saturating_add(1);
+    }
+    let counted = membership.issued_keys.iter();
+    let counted =
+        counted.map(|(member, issued)| (*member, (count_of(&membership.live_keys, *member), *issued)));
+    if !counted.eq(found_keys) || membership.live_keys.len() != membership.issued_keys.len() {
+        breaches.push(Breach::new("M3", "the counts of keys differ from the keys".to_owned()));
     }
     breaches
 }
