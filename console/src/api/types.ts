@@ -22,11 +22,6 @@ export type SplitLine = Receipt["split"][number];
 export type Statement = Answer<"/accounts/{id}/statement">;
 export type StatementLine = Statement["items"][number];
 
-/** The body of every error. */
-export interface Problem {
-  code: string;
-  message: string;
-  detail?: string | null;
-  hint?: string | null;
-  request_id: string;
-}
+/** What every error says. */
+export type Problem =
+  paths["/overview"]["get"]["responses"]["default"]["content"]["application/json"]["error"];

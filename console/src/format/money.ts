@@ -56,7 +56,7 @@ export function addMoney(amounts: readonly string[]): Money {
   return sum;
 }
 
-export function subtractMoney(from: Money, what: Money): Money {
+function subtractMoney(from: Money, what: Money): Money {
   const decimals = Math.max(from.decimals, what.decimals);
   return { units: atDecimals(from, decimals) - atDecimals(what, decimals), decimals };
 }

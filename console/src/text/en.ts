@@ -205,7 +205,6 @@ export const en = {
   "counted.capped":
     "The price was above what had been held; only the hold is charged, the rest is the site’s loss.",
   "counted.nothing": "Nothing was delivered, so nothing is owed. What was held is free again.",
-  "counted.fractions": "Fractions of the rows, added before rounding down",
   "counted.total": "Total",
   "basis.own_count":
     "Counted by Sycee itself from the text that was delivered, not taken from the provider's report.",

@@ -198,7 +198,6 @@ export const zh: Record<keyof typeof en, string> = {
   "counted.amount": "金额",
   "counted.capped": "价格超出事前冻结的金额；只收取冻结部分，其余由站点承担。",
   "counted.nothing": "没有交付任何内容，因此无需付款。冻结的金额已释放。",
-  "counted.fractions": "各行尾数，合计后再向下取整",
   "counted.total": "合计",
   "basis.own_count": "由 Sycee 根据实际交付的文本自行计数，不采用服务方的报告。",
   "basis.provider": "采用服务方的报告。",

@@ -187,7 +187,9 @@ fn view(state: &Core, currency: &Currency, line: &Movement) -> StatementLine {
         Cause::Metering => ("metering", None, None),
         Cause::Posting(Purpose::Deposit) => ("deposit", line.reference.clone(), None),
         Cause::Posting(Purpose::Payout) => ("payout", line.reference.clone(), None),
-        Cause::Posting(Purpose::Correction { corrects }) => ("correction", line.reference.clone(), Some(corrects)),
+        Cause::Posting(Purpose::Correction { corrects }) => {
+            ("correction", line.reference.clone(), Some(corrects))
+        }
         Cause::Posting(Purpose::Receipt { request }) => ("receipt", Some(request.to_string()), None),
     };
     StatementLine {

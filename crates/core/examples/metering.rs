@@ -16,7 +16,8 @@ use sycee_core::buckets::{Bucket, Buckets};
 use sycee_core::catalog::{self, Basis, Edge, Kind, Model, OfferTerms, Schedule, SiteFacts};
 use sycee_core::genesis::{self, AssetDefinition, Charter};
 use sycee_core::ids::{
-    AccountId, Asset, Handle, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId, SourceId, Time,
+    AccountId, Asset, Handle, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId,
+    SourceId, Time,
 };
 use sycee_core::membership::{self, Member, Role, Standing};
 use sycee_core::metering::{self, Batch, Content, Line, Lines, Source};
@@ -32,7 +33,8 @@ const AUTHORS: u128 = 10;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u64| arguments.next().and_then(|it| it.parse().ok()).unwrap_or(default);
-    let (accounts, lines, batch, offers) = (number(1_000_000), number(10_000_000), number(16_384), number(256));
+    let (accounts, lines, batch, offers) =
+        (number(1_000_000), number(10_000_000), number(16_384), number(256));
     let mut world = World { core: Core::default(), now: START };
     world.found(accounts, offers);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
@@ -41,7 +43,8 @@ fn main() {
         let (mut seconds, mut processor, mut done, mut first) = (0.0, 0.0, 0, world.next());
         let mut refused = 0;
         while done < lines {
-            let batch = batch_of(&mut dice, (!uniform).then_some(&zipf), accounts, offers, first, batch, world.now);
+            let batch =
+                batch_of(&mut dice, (!uniform).then_some(&zipf), accounts, offers, first, batch, world.now);
             first += batch.len();
             done += batch.len();
             let submission =
@@ -51,7 +54,9 @@ fn main() {
             let decided = world.core.submit(Time(world.now), &submission);
             seconds += began.elapsed().as_secs_f64();
             processor += processor_seconds() - cpu;
-            let Outcome::Applied { position: _, events } = decided.outcome else { panic!("{:?}", decided.outcome) };
+            let Outcome::Applied { position: _, events } = decided.outcome else {
+                panic!("{:?}", decided.outcome)
+            };
             for event in events {
                 if let sycee_core::Event::Metering(metering::Event::Recorded { counted, .. }) = event {
                     refused += counted.refused.len();
@@ -80,7 +85,8 @@ impl World {
 
     fn submit(&mut self, actor: Actor, command: impl Into<Command>) {
         self.now += 1;
-        let submission = Submission { actor, id: None, reason: Some("bench".to_owned()), command: command.into() };
+        let submission =
+            Submission { actor, id: None, reason: Some("bench".to_owned()), command: command.into() };
         let decided = self.core.submit(Time(self.now), &submission);
         assert!(matches!(decided.outcome, Outcome::Applied { .. }), "{:?}", decided.outcome);
     }
@@ -114,7 +120,8 @@ impl World {
         }
         self.account(PROVIDER, PROVIDER, 0);
         for model in 0..4 {
-            let bases = if model == 0 { Vec::new() } else { vec![Edge { base: ModelId(model), share_ppm: 100_000 }] };
+            let bases =
+                if model == 0 { Vec::new() } else { vec![Edge { base: ModelId(model), share_ppm: 100_000 }] };
             let details = Model {
                 name: format!("model-{model}"),
                 kind: Kind::Chat,
@@ -232,7 +239,15 @@ fn facts() -> SiteFacts {
     }
 }
 
-fn batch_of(dice: &mut Dice, zipf: Option<&Zipf>, accounts: u64, offers: u64, first: u64, count: u64, now: u64) -> Batch {
+fn batch_of(
+    dice: &mut Dice,
+    zipf: Option<&Zipf>,
+    accounts: u64,
+    offers: u64,
+    first: u64,
+    count: u64,
+    now: u64,
+) -> Batch {
     let mut lines = Lines::default();
     for _ in 0..count {
         let key = match zipf {

@@ -26,7 +26,9 @@ pub const ASSETS_MAX: usize = 64;
 /// Accounts that fit into dense handles.
 pub const ACCOUNTS_MAX: u32 = if cfg!(test) { 300 } else { 100_000_000 };
 /// Keys a member may hold that are not revoked.
-pub const KEYS_PER_MEMBER_MAX: usize = 1_000;
+pub const KEYS_PER_MEMBER_MAX: u64 = 1_000;
+/// Keys a member may be issued in all: a revoked one keeps its id and its hash.
+pub const KEYS_ISSUED_PER_MEMBER_MAX: u64 = if cfg!(test) { 1_002 } else { 100_000 };
 /// Parties of one royalty pot.
 pub const PARTIES_MAX: usize = 64;
 /// Longest chain of base models below a model.
@@ -61,6 +63,8 @@ pub const ID_AHEAD_MAX: u64 = 300 * SECOND;
 pub const ID_REMEMBERED: u64 = 25 * HOUR;
 /// Command ids remembered at a time.
 pub const IDS_MAX: usize = if cfg!(test) { 250 } else { 10_000_000 };
+/// Command ids of one member remembered at a time: one a second for as long as they are remembered.
+pub const IDS_PER_MEMBER_MAX: u64 = if cfg!(test) { 100 } else { 100_000 };
 
 /// Steps of due work in one command.
 pub const DUE_STEPS_MAX: u32 = 512;

@@ -235,7 +235,8 @@ impl Core {
         self.state.idempotency.is_due(at) || self.state.settlement.is_due(at)
     }
 
-    /// Decides a submission at the next position. All or nothing: a refusal leaves no trace but the memory of its id.
+    /// Decides a submission at the next position. All or nothing: a refusal leaves no trace but the memory of its id, and what
+    /// its sender may not send not even that.
     ///
     /// # Panics
     /// When `at` does not lie after the last entry.
@@ -303,7 +304,8 @@ impl Core {
             None => Outcome::Applied { position, events: events.clone() },
             Some(refusal) => Outcome::Refused(refusal),
         };
-        if let Some((key, content)) = key {
+        let barred = matches!(refusal, Some(Refusal::Permission(_)));
+        if let Some((key, content)) = key.filter(|_| !barred) {
             let seen = idempotency::Seen { content, position, at, refusal: refusal.map(Box::new) };
             let remembered = Event::from(idempotency::Event::Remembered { key, seen });
             self.state.evolve(&remembered);

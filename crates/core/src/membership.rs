@@ -6,7 +6,8 @@
 //! Invariants
 //! - M1 Every key belongs to a member and is found by its hash, and only one key has that hash.
 //! - M2 A key spends only from an account of its own member.
-//! - M3 A key's handle names it and it alone, and is never used again.
+//! - M3 What is counted of a member's keys, those not revoked and all ever issued, is what it has.
+//! - M4 A key's handle names it and it alone, and is never used again.
 //!
 //! Example: Qingyang Computing registers as a provider, opens a CNY account to be paid into, and gets a key to read its own
 //! statement; suspended, its keys stop working at once.
@@ -17,6 +18,7 @@ use crate::limits;
 use crate::table::{Dense, Scope, Table};
 use crate::{Breach, Tx};
 use minicbor::{Decode, Encode};
+use std::collections::BTreeMap;
 
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -212,6 +214,7 @@ pub enum Refusal {
     /// The account belongs to another member.
     #[n(9)]
     NotYours,
+    /// The member has as many keys that are not revoked as it may have, or was issued as many as it ever may be.
     #[n(10)]
     TooManyKeys,
     /// The last active operator cannot be suspended or lose the role.
@@ -300,13 +303,16 @@ pub struct State {
     /// Keys of a member that are not revoked.
     #[n(4)]
     live_keys: Table<MemberId, u64>,
-    /// Handles of keys that spend.
+    /// Keys that a member was ever issued.
     #[n(5)]
-    handles: Table<KeyId, Handle>,
+    issued_keys: Table<MemberId, u64>,
+    /// Handles of keys that spend.
     #[n(6)]
+    handles: Table<KeyId, Handle>,
+    #[n(7)]
     rows: Dense<KeyRow>,
     /// Which of them are a member's and not revoked.
-    #[n(7)]
+    #[n(8)]
     spending: Table<(MemberId, Handle), ()>,
 }
 
@@ -363,12 +369,23 @@ impl State {
     }
 
     pub(crate) fn scope(&mut self, scope: Scope) {
-        let Self { organisations, members, keys, by_hash, live_keys, handles, rows, spending } = self;
+        let Self {
+            organisations,
+            members,
+            keys,
+            by_hash,
+            live_keys,
+            issued_keys,
+            handles,
+            rows,
+            spending,
+        } = self;
         organisations.scope(scope);
         members.scope(scope);
         keys.scope(scope);
         by_hash.scope(scope);
         live_keys.scope(scope);
+        issued_keys.scope(scope);
         handles.scope(scope);
         rows.scope(scope);
         spending.scope(scope);
@@ -497,8 +514,9 @@ fn issue_key(tx: &mut Tx<'_>, key: KeyId, details: Key) -> Result<(), Refusal> {
         }
         payer = state.ledger.handle(ledger::Account::Member(account));
     }
-    let live = membership.live_keys.get(&details.member).copied().unwrap_or(0);
-    if usize::try_from(live).unwrap_or(usize::MAX) >= limits::KEYS_PER_MEMBER_MAX {
+    let live = count_of(&membership.live_keys, details.member);
+    let issued = count_of(&membership.issued_keys, details.member);
+    if live >= limits::KEYS_PER_MEMBER_MAX || issued >= limits::KEYS_ISSUED_PER_MEMBER_MAX {
         return Err(Refusal::TooManyKeys);
     }
     tx.emit(Event::KeyIssued { key, details, payer });
@@ -542,15 +560,17 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
                 state.spending.insert((details.member, handle), ());
             }
             state.by_hash.insert(details.hash, *key);
-            let live = state.live_keys.get(&details.member).copied().unwrap_or(0);
-            state.live_keys.insert(details.member, live.saturating_add(1));
+            for counts in [&mut state.live_keys, &mut state.issued_keys] {
+                let count = count_of(counts, details.member).checked_add(1).expect("M3: far below 2^64");
+                counts.insert(details.member, count);
+            }
             state.keys.insert(*key, details.clone());
         }
         Event::KeyRevoked { key } => {
             let mut details = state.keys.get(key).expect("M1: decided").clone();
             details.revoked = true;
-            let live = state.live_keys.get(&details.member).copied().expect("M1: it had a live key");
-            state.live_keys.insert(details.member, live.saturating_sub(1));
+            let live = count_of(&state.live_keys, details.member).checked_sub(1).expect("M3: it was counted");
+            state.live_keys.insert(details.member, live);
             if let Some(handle) = state.handles.get(key).copied() {
                 state.rows.update(handle, |row| row.works = false);
                 state.spending.remove(&(details.member, handle));
@@ -558,6 +578,10 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
             state.keys.insert(*key, details);
         }
     }
+}
+
+fn count_of(counts: &Table<MemberId, u64>, member: MemberId) -> u64 {
+    counts.get(&member).copied().unwrap_or(0)
 }
 
 fn change(state: &mut State, member: MemberId, change: impl FnOnce(&mut Member)) {
@@ -569,6 +593,7 @@ fn change(state: &mut State, member: MemberId, change: impl FnOnce(&mut Member))
 pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let membership = &state.membership;
     let mut breaches = Vec::new();
+    let mut found_keys: BTreeMap<MemberId, (u64, u64)> = BTreeMap::new();
     for (id, key) in &membership.keys {
         let found = membership.by_hash.get(&key.hash) == Some(id);
         if !found || !membership.members.contains(&key.member) {
@@ -578,14 +603,23 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         if owner.is_some_and(|owner| owner != Some(key.member)) {
             breaches.push(Breach::new("M2", format!("{id} spends from another member's account")));
         }
+        let (live, issued) = found_keys.entry(key.member).or_insert((0, 0));
+        *live = live.saturating_add(u64::from(!key.revoked));
+        *issued = issued.saturating_add(1);
         if membership.row_of(*id) != membership.row_due(state, key) {
-            breaches.push(Breach::new("M3", format!("the row of {id} is {:?}", membership.row_of(*id))));
+            breaches.push(Breach::new("M4", format!("the row of {id} is {:?}", membership.row_of(*id))));
         }
+    }
+    let counted = membership.issued_keys.iter();
+    let counted =
+        counted.map(|(member, issued)| (*member, (count_of(&membership.live_keys, *member), *issued)));
+    if !counted.eq(found_keys) || membership.live_keys.len() != membership.issued_keys.len() {
+        breaches.push(Breach::new("M3", "the counts of keys differ from the keys".to_owned()));
     }
     let mut named: Vec<u32> = membership.handles.iter().map(|(_, handle)| handle.0).collect();
     named.sort_unstable();
     if !named.iter().copied().eq(0..membership.rows.len()) {
-        breaches.push(Breach::new("M3", format!("{} handles for {} rows", named.len(), membership.rows.len())));
+        breaches.push(Breach::new("M4", format!("{} handles for {} rows", named.len(), membership.rows.len())));
     }
     breaches
 }

@@ -16,6 +16,7 @@ use crate::joins::Joins;
 use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::refusals::Refusals;
 use crate::serve::Places;
 use crate::tasks::Tasks;
 use crate::upstream::Upstreams;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     closing: watch::Sender<bool>,
     pub(crate) running: AtomicUsize,
     pub(crate) places: Arc<Places>,
+    pub(crate) refusals: Refusals,
     pub(crate) counters: Arc<Semaphore>,
 }
 
@@ -102,6 +104,7 @@ impl Gateway {
             closing: watch::Sender::new(false),
             running: AtomicUsize::new(0),
             places: Arc::default(),
+            refusals: Refusals::default(),
             counters: Arc::new(Semaphore::new(limits.counters_max)),
             options: RwLock::new(Arc::new(options)),
         })))

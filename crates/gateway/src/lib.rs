@@ -16,6 +16,7 @@ mod models;
 mod network;
 pub mod options;
 pub mod problem;
+mod refusals;
 pub mod registry;
 mod request;
 mod routing;

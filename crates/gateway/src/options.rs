@@ -91,6 +91,10 @@ pub struct Limits {
     pub connections_max: usize,
     /// The same for each address, or network of 64 bits of IPv6. All that comes through a proxy has the proxy's address.
     pub connections_per_address_max: usize,
+    /// Refusals in a row that a key may have, and, for keys that nobody has, an address; further ones are told to wait.
+    pub refusals_burst: u32,
+    /// How many of them are forgiven in a second.
+    pub refusals_per_second: u32,
     /// Choices of one request.
     pub choices_max: u32,
     /// Largest plain answer of a provider.
@@ -116,6 +120,8 @@ impl Default for Limits {
             requests_max: 4_096,
             connections_max: 16_384,
             connections_per_address_max: 4_096,
+            refusals_burst: 2_000,
+            refusals_per_second: 200,
             choices_max: 16,
             answer_bytes_max: 64 << 20,
             ahead_bytes_max: 256 << 10,

@@ -108,6 +108,12 @@ impl Problem {
         Self::new(503, SERVER, "overloaded", "More requests are running than this gateway takes.").after(1)
     }
 
+    /// The same caller was refused again and again.
+    pub fn too_many_refusals(seconds: u32) -> Self {
+        let message = "Too many requests were refused lately; wait, and send what can be served.";
+        Self::new(429, "rate_limit_error", "too_many_refusals", message).after(seconds)
+    }
+
     /// As many connections are open as may be.
     pub fn too_many_connections() -> Self {
         Self::new(503, SERVER, "too_many_connections", "More connections are open than this gateway takes.")

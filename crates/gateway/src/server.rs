@@ -1,7 +1,7 @@
 //! The HTTP shell: who asks, for what, and in which headers the answer goes out.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -23,6 +23,7 @@ use crate::flow::Order;
 use crate::gateway::{Gateway, Shared};
 use crate::joins::{self, Joinable, Likeness};
 use crate::models;
+use crate::network::Network;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::request::Parsed;
@@ -103,13 +104,15 @@ async fn no_such_path(State(gateway): State<Gateway>, request: Request) -> Respo
     refuse(&gateway.0, None, &Problem::no_such_path(request.uri().path()))
 }
 
-async fn list_models(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
-    answer_or_refuse(&gateway.0, authenticate(&gateway.0, &headers).map(|_| models::list(&gateway.0)))
+async fn list_models(State(gateway): State<Gateway>, request: Request) -> Response {
+    answer_or_refuse(&gateway.0, admit(&gateway.0, &request).map(|_| models::list(&gateway.0)))
 }
 
-async fn get_model(State(gateway): State<Gateway>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let found = authenticate(&gateway.0, &headers).and_then(|_| models::get(&gateway.0, &name));
-    answer_or_refuse(&gateway.0, found)
+async fn get_model(State(gateway): State<Gateway>, Path(name): Path<String>, request: Request) -> Response {
+    let shared = &gateway.0;
+    let found = admit(shared, &request)
+        .and_then(|caller| models::get(shared, &name).map_err(|problem| noted(shared, caller.key, problem)));
+    answer_or_refuse(shared, found)
 }
 
 async fn chat(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -137,10 +140,39 @@ async fn serve(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Res
     let Ok(id) = shared.handle.new_id().map(RequestId) else {
         return refuse(&shared, None, &Problem::overloaded());
     };
-    match begin(&shared, id, endpoint, request).await {
-        Ok(begun) => respond(&shared, begun).await,
-        Err(problem) => refuse(&shared, Some(id), &problem),
+    let caller = match admit(&shared, &request) {
+        Ok(caller) => caller,
+        Err(problem) => return refuse(&shared, Some(id), &problem),
+    };
+    let (request, answer) = match begin(&shared, id, endpoint, caller, request).await {
+        Ok(begun) => (begun.request, respond(&shared, begun).await),
+        Err(problem) => (id, Err(problem)),
+    };
+    answer.unwrap_or_else(|problem| refuse(&shared, Some(request), &noted(&shared, caller.key, problem)))
+}
+
+/// Who asks, if they may ask at all. Those who are refused all the time are told to wait.
+fn admit(shared: &Shared, request: &Request) -> Result<Caller, Problem> {
+    let (limits, now) = (shared.options().limits, Instant::now());
+    match authenticate(shared, request.headers()) {
+        Ok(caller) => shared.refusals.check(caller.key, &limits, now).map(|()| caller),
+        Err(problem) => Err(match connection(request) {
+            Some(connection) => {
+                shared.refusals.stranger(Network::from(connection.peer()), problem, &limits, now)
+            }
+            None => problem,
+        }),
     }
+}
+
+/// A problem that counts against the key that has it.
+fn noted(shared: &Shared, key: KeyId, problem: Problem) -> Problem {
+    shared.refusals.answered(key, &problem, &shared.options().limits, Instant::now());
+    problem
+}
+
+fn connection(request: &Request) -> Option<&Connection> {
+    request.extensions().get::<ConnectInfo<Connection>>().map(|ConnectInfo(connection)| connection)
 }
 
 /// A request that runs, or one that was joined.
@@ -155,14 +187,14 @@ async fn begin(
     shared: &Arc<Shared>,
     id: RequestId,
     endpoint: Endpoint,
+    caller: Caller,
     request: Request,
 ) -> Result<Begun, Problem> {
-    let caller = authenticate(shared, request.headers())?;
     let account = caller.account.ok_or_else(Problem::key_without_account)?;
     check_media_type(request.headers())?;
     let options = shared.options();
     let limits = options.limits;
-    let connection = request.extensions().get::<ConnectInfo<Connection>>().map(|info| info.0.clone());
+    let connection = connection(&request).cloned();
     let mut likeness = likeness(request.headers(), account)?;
     let bytes = read_body(request.into_body(), limits.body_bytes_max).await?;
     likeness.content = content(endpoint, &bytes);
@@ -367,12 +399,9 @@ fn run(
     Ok(())
 }
 
-async fn respond(shared: &Shared, begun: Begun) -> Response {
+async fn respond(shared: &Shared, begun: Begun) -> Result<Response, Problem> {
     let Begun { request, stream, reader, requests_max } = begun;
-    let schedule = match reader.head().await {
-        Ok(schedule) => schedule,
-        Err(problem) => return refuse(shared, Some(request), &problem),
-    };
+    let schedule = reader.head().await?;
     let kind = if stream { "text/event-stream; charset=utf-8" } else { "application/json" };
     // A plain answer is one frame, and has a length to say.
     let body = if stream { Body::from_stream(reader) } else { Body::from(reader.whole().await) };
@@ -387,7 +416,7 @@ async fn respond(shared: &Shared, begun: Begun) -> Response {
     headers.insert(SCHEDULE, id_value(&schedule));
     headers.insert(LIMIT_REQUESTS, HeaderValue::from(requests_max));
     headers.insert(REMAINING_REQUESTS, HeaderValue::from(free(&shared.running, requests_max)));
-    response
+    Ok(response)
 }
 
 fn free(running: &AtomicUsize, requests_max: usize) -> usize {

@@ -24,6 +24,7 @@
 //! What a refused line names and nobody knows is zero.
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use sycee_core::State;
 use sycee_core::arithmetic::price;
 use sycee_core::buckets::Buckets;
 use sycee_core::catalog::{self, Schedule};
@@ -31,7 +32,6 @@ use sycee_core::entry::{Entry, Event};
 use sycee_core::ids::{AccountId, Amount, KeyId, OfferId, ScheduleId, Time};
 use sycee_core::membership;
 use sycee_core::metering::{self, Batch, Counted, Line, LineRefusal};
-use sycee_core::State;
 use sycee_log::leaf::{Salt, salts};
 use sycee_log::{SaltKey, merkle};
 
@@ -152,7 +152,14 @@ impl Names {
                     None if index < counted.duplicates as usize => COUNTED_BEFORE,
                     None => PAID,
                 };
-                let length = self.write(&mut bytes, name, batch.first + index as u64, batch.start_of(&line), &line, verdict);
+                let length = self.write(
+                    &mut bytes,
+                    name,
+                    batch.first + index as u64,
+                    batch.start_of(&line),
+                    &line,
+                    verdict,
+                );
                 each(index, &bytes[..length]);
             }
         }

@@ -21,8 +21,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use sycee_core::{Outcome, metering};
 use sycee_core::entry::{Command, Submission};
+use sycee_core::{Outcome, metering};
 use sycee_log::{Disk, Syncer};
 use tokio::sync::oneshot;
 

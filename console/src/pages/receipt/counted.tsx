@@ -1,6 +1,5 @@
 // What was counted: every bucket as count × price = amount, down to the total.
 import type { Receipt } from "../../api/types";
-import { addMoney, moneyString, parseMoney, subtractMoney } from "../../format/money";
 import { count } from "../../format/numbers";
 import { Exact, Price } from "../../parts/figures";
 import { Scroll } from "../../parts/table";
@@ -9,7 +8,6 @@ import { useText } from "../../text/text";
 export function CountedSection({ receipt }: { receipt: Receipt }) {
   const { t, word, locale } = useText();
   const tokens = receipt.lines.reduce((sum, line) => sum + line.count, 0);
-  const rest = subtractMoney(parseMoney(receipt.total), addMoney(receipt.lines.map(({ amount }) => amount)));
   return (
     <section>
       <h2>{t("counted.title")}</h2>
@@ -55,16 +53,6 @@ export function CountedSection({ receipt }: { receipt: Receipt }) {
                 </td>
               </tr>
             ))}
-            {rest.units !== 0n && (
-              <tr>
-                <th scope="row">{t("counted.fractions")}</th>
-                <td />
-                <td />
-                <td className="num">
-                  <Exact amount={moneyString(rest)} />
-                </td>
-              </tr>
-            )}
           </tbody>
           <tfoot>
             <tr>

@@ -35,7 +35,7 @@ export function SplitSection({ receipt }: { receipt: Receipt }) {
           </thead>
           <tbody>
             {shares.map(({ party, account, role, amount, ppm }) => (
-              <tr key={`${party} ${role}`}>
+              <tr key={`${account} ${role}`}>
                 <th scope="row">
                   <span className={`swatch share-${role}`} aria-hidden="true" />
                   <Party name={party} account={account} />
@@ -77,8 +77,13 @@ function Bar({ shares }: { shares: readonly (SplitLine & { ppm: number })[] }) {
   );
   return (
     <div className="split-bar" role="img" aria-label={`${t("split.title")}: ${words.join(", ")}`}>
-      {paid.map(({ party, role, ppm }) => (
-        <span key={`${party} ${role}`} className={`share-${role}`} style={{ flexGrow: ppm }} title={party} />
+      {paid.map(({ party, account, role, ppm }) => (
+        <span
+          key={`${account} ${role}`}
+          className={`share-${role}`}
+          style={{ flexGrow: ppm }}
+          title={party}
+        />
       ))}
     </div>
   );

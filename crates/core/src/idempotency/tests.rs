@@ -62,7 +62,7 @@ fn a_refusal_is_remembered_under_its_id() {
     );
 }
 
-/// One member cannot use up another's ids; and the node's own parts need none.
+/// Two members never mean the same id; and the node's own parts need none.
 #[test]
 fn ids_belong_to_their_sender() {
     check(
@@ -127,22 +127,77 @@ fn ids_are_forgotten_when_they_can_do_no_harm() {
     );
 }
 
+/// What a member may not send is refused each time anew, leaves no entry, and may be permitted later under the same id.
 #[test]
-fn none_is_evicted() {
+fn what_may_not_be_sent_is_not_remembered() {
     check(
         "
-        founded
-        member ada roles=consumer
-        account ada member=ada
-        repeat 250 deposit ada 1 id=c#
-        deposit ada 1 id=last
+        market
+        position?
+        -> 19
+        deposit ada 1 by=ada id=c1
+        -> permission.not_permitted
+        deposit ada 1 by=nobody id=c1
+        -> permission.not_permitted
+        deposit ada 1 id=c2 reason=none
+        -> permission.reason_missing
+        position?
+        -> 19
+        roles ada operator consumer
+        deposit ada 1 by=ada id=c1
+        deposit ada 1 id=c2
+        ",
+    );
+}
+
+/// One member's flood leaves the others room; of its own ids none is evicted.
+#[test]
+fn a_member_cannot_use_up_the_ids_of_another() {
+    check(
+        "
+        market
+        repeat 2000 deposit ada 1 by=ada id=x#
+        -> permission.not_permitted
+        revoke k by=ada
+        repeat 100 revoke k by=ada id=a#
+        -> membership.key_revoked
+        repeat 2000 revoke k by=ada id=b#
         -> idempotency.full
-        deposit ada 1 id=c7
-        -> repeated: applied at 9
-        deposit ada 1
+        revoke k by=ada id=a7
+        -> repeated: membership.key_revoked at 26
+        key j member=ada by=ada
+        key p1 member=pia by=pia id=p1
+        deposit ada 1 id=op
         wait 26h
         due limit=1
-        deposit ada 1 id=other
+        key l member=ada by=ada id=c1
+        key m member=ada by=ada id=c2
+        -> idempotency.full
+        ",
+    );
+}
+
+/// Memory has an end for all of them together.
+#[test]
+fn so_many_ids_are_remembered_in_all() {
+    check(
+        "
+        market
+        repeat 100 revoke nothing id=o#
+        -> membership.key_not_found
+        revoke k by=ada
+        repeat 100 revoke k by=ada id=a#
+        -> membership.key_revoked
+        key kp member=pia by=pia
+        revoke kp by=pia
+        repeat 50 revoke kp by=pia id=p#
+        -> membership.key_revoked
+        revoke kp by=pia id=p51
+        -> idempotency.full
+        wait 26h
+        due limit=1
+        revoke kp by=pia id=p52
+        -> membership.key_revoked
         ",
     );
 }
@@ -163,4 +218,20 @@ fn the_audit_sees_an_id_without_its_time() {
     assert_eq!(found(&state), 1);
     state.idempotency.by_time.insert((at, key), ());
     assert_eq!(found(&state), 1);
+}
+
+/// I2 as the audit reads it.
+#[test]
+fn the_audit_sees_a_count_that_is_wrong() {
+    let world = stage("founded\nmember ada roles=consumer id=c1");
+    let found = |count: Option<u64>| {
+        let mut state = world.state().clone();
+        let (member, _) = *state.idempotency.seen.iter().next().expect("c1 is remembered").0;
+        match count {
+            Some(count) => state.idempotency.by_member.insert(member, count),
+            None => state.idempotency.by_member.remove(&member),
+        }
+        super::audit(&state).first().map(|breach| breach.invariant)
+    };
+    assert_eq!([found(Some(1)), found(Some(2)), found(None)], [None, Some("I2"), Some("I2")]);
 }

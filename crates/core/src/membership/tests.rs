@@ -112,6 +112,14 @@ fn a_member_has_so_many_keys_and_a_revoked_one_makes_room() {
         -> membership.too_many_keys
         revoke k1
         key more member=ada
+        # Issued and revoked for ever, it comes to an end: neither id nor hash is used again.
+        revoke k2
+        key last member=ada
+        revoke k3
+        key beyond member=ada
+        -> membership.too_many_keys
+        member bob roles=consumer
+        key b1 member=bob
         ",
     );
 }
@@ -147,7 +155,7 @@ fn somebody_runs_the_platform() {
     );
 }
 
-/// M1 to M3 as the audit reads them: broken books are seen.
+/// M1 to M4 as the audit reads them: broken books are seen.
 #[test]
 fn the_audit_sees_a_key_that_is_not_found_or_spends_elsewhere() {
     let world = stage("market");
@@ -162,14 +170,18 @@ fn the_audit_sees_a_key_that_is_not_found_or_spends_elsewhere() {
     };
     assert_eq!(found(&|_| {}), [""; 0]);
     let (id, details) = key("k");
+    let member = details.member;
     assert_eq!(found(&|state| state.by_hash.remove(&details.hash)), ["M1"]);
     assert_eq!(found(&|state| state.by_hash.insert(details.hash, KeyId::named("opkey"))), ["M1"]);
-    assert_eq!(found(&|state| state.members.remove(&details.member)), ["M1", "M3"]);
+    assert_eq!(found(&|state| state.members.remove(&details.member)), ["M1", "M4"]);
     let elsewhere = super::Key { account: Some(AccountId::named("pia")), ..details };
-    assert_eq!(found(&|state| state.keys.insert(id, elsewhere.clone())), ["M2", "M3"]);
+    assert_eq!(found(&|state| state.keys.insert(id, elsewhere.clone())), ["M2", "M4"]);
     let handle = world.state().membership.key_handle(id).expect("it spends");
-    assert_eq!(found(&|state| state.rows.update(handle, |row| row.works = false)), ["M3"]);
-    assert_eq!(found(&|state| state.handles.remove(&id)), ["M3", "M3"]);
+    assert_eq!(found(&|state| state.rows.update(handle, |row| row.works = false)), ["M4"]);
+    assert_eq!(found(&|state| state.handles.remove(&id)), ["M4", "M4"]);
+    assert_eq!(found(&|state| state.live_keys.insert(member, 2)), ["M3"]);
+    assert_eq!(found(&|state| state.live_keys.remove(&member)), ["M3"]);
+    assert_eq!(found(&|state| state.issued_keys.insert(member, 2)), ["M3"]);
 }
 
 #[test]

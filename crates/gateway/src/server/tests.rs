@@ -5,6 +5,7 @@ use sycee_core::settlement::{AttemptOutcome, Finish, Measure};
 use super::world::{Answer, CREDIT, World};
 
 mod connections;
+mod refusals;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plain_answer_is_settled_before_its_body_is_released() {

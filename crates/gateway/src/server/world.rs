@@ -171,6 +171,17 @@ impl World {
         }
     }
 
+    /// The same for what has to be asked for.
+    pub(super) async fn until_some<T>(&self, what: impl AsyncFn() -> Option<T>) -> T {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            if let Some(found) = what().await {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "waited too long");
+        }
+    }
+
     pub(super) async fn chat(&self, consumer: &Consumer, more: Value) -> Reply {
         self.spawn_chat(consumer, more).await.unwrap()
     }

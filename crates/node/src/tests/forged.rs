@@ -202,7 +202,7 @@ fn a_refusal_that_was_made_an_act_is_found() {
             let index = position(entries, |entry| is_deposit(entry) && entry.id.is_some());
             entries[index].actor = Actor::Member(CONSUMING);
         },
-        "gives refused (permission.not_permitted)",
+        "deciding its command again writes no entry",
     );
     check(
         |entries| {

@@ -31,7 +31,8 @@ fn metered(disk: &SimDisk) -> Rig {
     let answered = rig.submit(vec![batch]).unwrap();
     let Outcome::Applied { position: _, events } = &answered[0].1 else { panic!("{answered:?}") };
     let (_, counted) = events.iter().find_map(recorded).unwrap();
-    let refused = [(1, LineRefusal::KeyNotFound), (2, LineRefusal::OfferNotFound), (5, LineRefusal::OfferNotFound)];
+    let refused =
+        [(1, LineRefusal::KeyNotFound), (2, LineRefusal::OfferNotFound), (5, LineRefusal::OfferNotFound)];
     assert_eq!(counted.refused, refused);
     rig.stages.commit.finish(true).unwrap();
     rig
@@ -59,8 +60,10 @@ fn line_as_documented(state: &State, entry: &Entry, index: usize) -> Vec<u8> {
     let known_key = line.key == Handle(0);
     let refusal = counted.refused.iter().find(|(refused, _)| *refused as usize == index);
     let offer = OFFERS.get(line.offer.0 as usize);
-    let said = offer.and_then(|offer| Some((offer, state.catalog.schedule_at(*offer, batch.start_of(&line))?)));
-    let price = said.map_or([0; 32], |(offer, (id, prices))| sha256(&[&minicbor::to_vec((offer, id, prices)).unwrap()]));
+    let said =
+        offer.and_then(|offer| Some((offer, state.catalog.schedule_at(*offer, batch.start_of(&line))?)));
+    let price = said
+        .map_or([0; 32], |(offer, (id, prices))| sha256(&[&minicbor::to_vec((offer, id, prices)).unwrap()]));
     let paid = match (refusal, said) {
         (None, Some((_, (_, schedule)))) => price::total(&line.usage, &schedule.prices).unwrap(),
         _ => 0,
@@ -76,7 +79,8 @@ fn line_as_documented(state: &State, entry: &Entry, index: usize) -> Vec<u8> {
     bytes.extend(line.microjoules.to_le_bytes());
     bytes.extend(Amount::to_le_bytes(paid));
     bytes.push(verdict);
-    let present = line.usage.0.iter().enumerate().fold(0_u16, |bits, (bit, it)| bits | u16::from(*it > 0) << bit);
+    let present =
+        line.usage.0.iter().enumerate().fold(0_u16, |bits, (bit, it)| bits | u16::from(*it > 0) << bit);
     bytes.extend(present.to_le_bytes());
     for tokens in line.usage.0.iter().filter(|tokens| **tokens > 0) {
         bytes.extend(u32::try_from(*tokens).unwrap().to_le_bytes());
@@ -144,8 +148,16 @@ fn with_root(root: Option<Hash>) -> String {
 
 #[test]
 fn a_root_that_is_not_that_of_the_lines_is_seen() {
-    assert!(with_root(Some([9; 32])).ends_with("its root is not that of its lines"), "{}", with_root(Some([9; 32])));
-    assert!(with_root(None).ends_with("it has lines and no root, or a root and no lines"), "{}", with_root(None));
+    assert!(
+        with_root(Some([9; 32])).ends_with("its root is not that of its lines"),
+        "{}",
+        with_root(Some([9; 32]))
+    );
+    assert!(
+        with_root(None).ends_with("it has lines and no root, or a root and no lines"),
+        "{}",
+        with_root(None)
+    );
 }
 
 /// Sums by hour and offer, and by hour and payer, against a recount of the log line by line; after a restart too.
@@ -163,12 +175,14 @@ fn rollups_are_what_the_lines_say() {
         for entry in &entries {
             let Some((batch, counted)) = entry.events.iter().find_map(recorded) else { continue };
             for (index, line) in (0..).zip(batch.lines.iter()).skip(counted.duplicates as usize) {
-                let refusal = counted.refused.iter().find(|(refused, _)| *refused == index).map(|(_, why)| *why);
+                let refusal =
+                    counted.refused.iter().find(|(refused, _)| *refused == index).map(|(_, why)| *why);
                 if refusal.is_some_and(|why| why != LineRefusal::Unbilled) {
                     continue;
                 }
                 let start = batch.start_of(&line);
-                let (_, schedule) = views.state.catalog.schedule_at(OFFERS[line.offer.0 as usize], start).unwrap();
+                let (_, schedule) =
+                    views.state.catalog.schedule_at(OFFERS[line.offer.0 as usize], start).unwrap();
                 let total = price::total(&line.usage, &schedule.prices).unwrap();
                 let paid = if refusal.is_none() { total } else { 0 };
                 unpaid += u64::from(refusal.is_some());

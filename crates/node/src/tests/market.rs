@@ -6,8 +6,8 @@ use sycee_core::buckets::{Bucket, Buckets};
 use sycee_core::catalog::{self, Basis, Kind, Model, OfferTerms, PartyRole, Schedule, Share, SiteFacts};
 use sycee_core::entry::{Command, Submission};
 use sycee_core::ids::{
-    AccountId, Amount, Asset, Handle, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, RequestId, ScheduleId,
-    SiteId, SourceId, Time,
+    AccountId, Amount, Asset, Handle, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, RequestId,
+    ScheduleId, SiteId, SourceId, Time,
 };
 use sycee_core::ledger;
 use sycee_core::limits::HOUR;

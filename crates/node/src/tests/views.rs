@@ -78,7 +78,10 @@ fn statements_are_what_the_log_says() {
                     continue;
                 }
                 assert_eq!(&line.reason, &entry.reason);
-                assert_eq!(line.role.is_some(), matches!(line.cause, Cause::Posting(Purpose::Receipt { .. })));
+                assert_eq!(
+                    line.role.is_some(),
+                    matches!(line.cause, Cause::Posting(Purpose::Receipt { .. }))
+                );
                 own += u32::from(line.counterparty == Some(account));
             }
             let now = views.state.ledger.balance(account).map_or(0, |balance| balance.amount);

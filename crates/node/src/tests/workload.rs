@@ -1,7 +1,7 @@
 //! A workload from a seed: what a gateway and an operator would send, some of it to be refused, some of it twice.
 use super::market::{
-    AUTHOR, CONSUMER, CREDIT, DATA, OFFERS, WORKS, authorise, by, by_gateway, deposit, lines, mark, market, prices,
-    release, request, settle,
+    AUTHOR, CONSUMER, CREDIT, DATA, OFFERS, WORKS, authorise, by, by_gateway, deposit, lines, mark, market,
+    prices, release, request, settle,
 };
 use crate::ids::uuid;
 use sycee_core::catalog;

@@ -136,7 +136,8 @@ impl Open<'_> {
     /// Looks at the rows of accounts that will be added to, in the hours that are open.
     fn expect(&self, payers: &[Option<Handle>]) {
         for (_, hour) in &self.taken {
-            let lines = payers.iter().flatten().map(|payer| hour.payer_row(*payer).map_or(0, |row| row.lines));
+            let lines =
+                payers.iter().flatten().map(|payer| hour.payer_row(*payer).map_or(0, |row| row.lines));
             std::hint::black_box(lines.fold(0, |all, lines| all ^ lines));
         }
     }

@@ -60,8 +60,12 @@ async fn submit(handle: &Handle, operator: MemberId, commands: Commands) -> Resu
 }
 
 fn member(id: u128, role: Role) -> Command {
-    let details =
-        Member { name: format!("member {id}"), organisation: None, roles: vec![role], standing: Standing::Active };
+    let details = Member {
+        name: format!("member {id}"),
+        organisation: None,
+        roles: vec![role],
+        standing: Standing::Active,
+    };
     membership::Command::Register { member: MemberId(id), details }.into()
 }
 

@@ -64,7 +64,8 @@ fn measure(arguments: &Settle, directory: &Path, file_system: &str) -> Result<se
     let node = sycee_node::start(Options::new(directory))?;
     let peak = phase(&runtime, &node.handle(), load, 0, None)?;
     let rate = peak.lines_per_second() * SHARE_OF_PEAK;
-    let paced = Load { lines: (load.lines / LATENCY_PART).max(load.batch), first: load.lines, ..load.clone() };
+    let paced =
+        Load { lines: (load.lines / LATENCY_PART).max(load.batch), first: load.lines, ..load.clone() };
     let latency = phase(&runtime, &node.handle(), &paced, 1, Some(rate))?;
     let lines = peak.lines + latency.lines;
     spot_check(&node.handle(), lines)?;
@@ -167,9 +168,14 @@ fn generator(load: &Load) -> Result<Child> {
     let Load { lines, accounts, offers, batch, skew, first, seed } = load;
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.args(["bench", "generate", "--skew", skew.name()]);
-    for (name, value) in
-        [("lines", lines), ("accounts", accounts), ("offers", offers), ("batch", batch), ("first", first), ("seed", seed)]
-    {
+    for (name, value) in [
+        ("lines", lines),
+        ("accounts", accounts),
+        ("offers", offers),
+        ("batch", batch),
+        ("first", first),
+        ("seed", seed),
+    ] {
         command.arg(format!("--{name}={value}"));
     }
     Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?)
@@ -237,7 +243,9 @@ async fn submit(handle: &Handle, batch: Batch) -> Result<(u64, Instant)> {
         match handle.submit(submission.clone()).await {
             Ok(Outcome::Applied { position: _, events }) => {
                 let refused = events.iter().map(|event| match event {
-                    Event::Metering(metering::Event::Recorded { batch: _, counted }) => counted.refused.len() as u64,
+                    Event::Metering(metering::Event::Recorded { batch: _, counted }) => {
+                        counted.refused.len() as u64
+                    }
                     _ => 0,
                 });
                 return Ok((refused.sum(), Instant::now()));

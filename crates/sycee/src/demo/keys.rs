@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -21,9 +21,12 @@ impl Keys {
     /// The keys in `directory`, or new ones if there is no log there yet.
     pub(crate) fn load_or_draw(directory: &Path, members: &[&str]) -> Result<Self> {
         let path = directory.join(NAME);
-        if let Ok(text) = std::fs::read(&path) {
-            return serde_json::from_slice(&text)
-                .with_context(|| format!("failed to read {}", path.display()));
+        let unread = || format!("failed to read {}", path.display());
+        match std::fs::read(&path) {
+            Ok(text) => return serde_json::from_slice(&text).with_context(unread),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // Others would be drawn in their place, and nobody could use what the log knows.
+            Err(error) => return Err(error).with_context(unread),
         }
         if holds_a_log(directory) {
             bail!(
@@ -63,4 +66,24 @@ impl Keys {
 pub(crate) fn holds_a_log(directory: &Path) -> bool {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("segment-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_drawn_once_and_only_where_there_are_none() {
+        let directory = std::env::temp_dir().join(format!("sycee-demo-keys-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&directory));
+        let drawn = Keys::load_or_draw(&directory, &["Ada"]).unwrap();
+        let loaded = Keys::load_or_draw(&directory, &["Ada"]).unwrap();
+        assert_eq!((drawn.operator, drawn.members), (loaded.operator, loaded.members));
+        // What is there and cannot be read is not what is missing.
+        std::fs::remove_file(directory.join(NAME)).unwrap();
+        std::fs::create_dir(directory.join(NAME)).unwrap();
+        let refused = Keys::load_or_draw(&directory, &["Ada"]).unwrap_err().to_string();
+        assert!(refused.starts_with("failed to read ") && refused.ends_with(NAME), "{refused}");
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }
