@@ -374,17 +374,8 @@ impl State {
     }
 
     pub(crate) fn scope(&mut self, scope: Scope) {
-        let Self {
-            providers,
-            sites,
-            models,
-            model_by_name,
-            offers,
-            schedules,
-            timeline,
-            handles,
-            by_handle,
-        } = self;
+        let Self { providers, sites, models, model_by_name, offers, schedules, timeline, handles, by_handle } =
+            self;
         providers.scope(scope);
         sites.scope(scope);
         models.scope(scope);

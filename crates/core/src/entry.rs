@@ -61,12 +61,7 @@ impl Entry {
 
     /// The submission that led to this entry.
     pub fn submission(&self) -> Submission {
-        Submission {
-            actor: self.actor,
-            id: self.id,
-            reason: self.reason.clone(),
-            command: self.sent(),
-        }
+        Submission { actor: self.actor, id: self.id, reason: self.reason.clone(), command: self.sent() }
     }
 
     fn sent(&self) -> Command {

@@ -5,7 +5,8 @@ use crate::ids::{Hash, Time};
 use crate::permission::Actor;
 use crate::table::Scope;
 use crate::{
-    catalog, genesis, idempotency, ledger, limits, membership, metering, params, permission, royalty, settlement,
+    catalog, genesis, idempotency, ledger, limits, membership, metering, params, permission, royalty,
+    settlement,
 };
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};

@@ -20,6 +20,9 @@ use crate::{Breach, Tx};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 
+mod rows;
+pub use rows::KeyRow;
+
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
@@ -280,16 +283,6 @@ pub struct Key {
     pub revoked: bool,
 }
 
-/// What metering asks of a key that spends, by handle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct KeyRow {
-    #[n(0)]
-    pub payer: Handle,
-    /// Not revoked, and its member active.
-    #[n(1)]
-    pub works: bool,
-}
-
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct State {
     #[n(0)]
@@ -350,36 +343,9 @@ impl State {
         (active && !key.revoked).then_some((id, key))
     }
 
-    /// The handle of a key that spends.
-    pub fn key_handle(&self, key: KeyId) -> Option<Handle> {
-        self.handles.get(&key).copied()
-    }
-
-    /// Every key that spends with its account, in the order of their handles.
-    pub fn spending_keys(&self) -> Vec<(KeyId, AccountId)> {
-        let spending = self.handles.iter().filter_map(|(key, handle)| Some((*handle, *key, self.keys.get(key)?.account?)));
-        let mut spending: Vec<_> = spending.collect();
-        spending.sort_unstable();
-        spending.into_iter().map(|(_, key, account)| (key, account)).collect()
-    }
-
-    /// What metering asks of the key with that handle.
-    pub fn key_row(&self, handle: Handle) -> Option<&KeyRow> {
-        self.rows.get(handle)
-    }
-
     pub(crate) fn scope(&mut self, scope: Scope) {
-        let Self {
-            organisations,
-            members,
-            keys,
-            by_hash,
-            live_keys,
-            issued_keys,
-            handles,
-            rows,
-            spending,
-        } = self;
+        let Self { organisations, members, keys, by_hash, live_keys, issued_keys, handles, rows, spending } =
+            self;
         organisations.scope(scope);
         members.scope(scope);
         keys.scope(scope);
@@ -389,23 +355,6 @@ impl State {
         handles.scope(scope);
         rows.scope(scope);
         spending.scope(scope);
-    }
-
-    /// Handles of the keys that a member can spend with, or could if it were active.
-    fn spending_of(&self, member: MemberId) -> impl Iterator<Item = Handle> + '_ {
-        let all = (member, Handle(0))..=(member, Handle(u32::MAX));
-        self.spending.range(all).map(|((_, handle), ())| *handle)
-    }
-
-    fn row_of(&self, key: KeyId) -> Option<KeyRow> {
-        self.rows.get(self.key_handle(key)?).copied()
-    }
-
-    /// What the row of a key has to say.
-    fn row_due(&self, state: &crate::State, key: &Key) -> Option<KeyRow> {
-        let payer = state.ledger.handle(ledger::Account::Member(key.account?))?;
-        let active = self.member(key.member)?.standing == Standing::Active;
-        Some(KeyRow { payer, works: active && !key.revoked })
     }
 
     fn active_operators_besides(&self, member: MemberId) -> usize {
@@ -619,7 +568,8 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let mut named: Vec<u32> = membership.handles.iter().map(|(_, handle)| handle.0).collect();
     named.sort_unstable();
     if !named.iter().copied().eq(0..membership.rows.len()) {
-        breaches.push(Breach::new("M4", format!("{} handles for {} rows", named.len(), membership.rows.len())));
+        breaches
+            .push(Breach::new("M4", format!("{} handles for {} rows", named.len(), membership.rows.len())));
     }
     breaches
 }

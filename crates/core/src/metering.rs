@@ -360,8 +360,16 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (source, progress) in &state.metering.progress {
         let ends = progress.recent.iter().map(|seen| seen.end);
-        let joined = progress.recent.iter().skip(1).zip(ends.clone()).all(|(seen, end)| seen.first <= end && seen.end > end);
-        if !joined || ends.last().unwrap_or(progress.next) != progress.next || !state.metering.sources.contains(source) {
+        let joined = progress
+            .recent
+            .iter()
+            .skip(1)
+            .zip(ends.clone())
+            .all(|(seen, end)| seen.first <= end && seen.end > end);
+        if !joined
+            || ends.last().unwrap_or(progress.next) != progress.next
+            || !state.metering.sources.contains(source)
+        {
             breaches.push(Breach::new("U1", format!("{source} has come to {progress:?}")));
         }
     }

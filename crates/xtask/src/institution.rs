@@ -11,8 +11,17 @@ use syn::visit::Visit;
 use crate::tree::{File, Tree};
 
 /// From the highest to the lowest: an institution may use those before it.
-pub(crate) const INSTITUTIONS: [&str; 8] =
-    ["genesis", "ledger", "idempotency", "params", "membership", "catalog", "royalty", "settlement"];
+pub(crate) const INSTITUTIONS: [&str; 9] = [
+    "genesis",
+    "ledger",
+    "idempotency",
+    "params",
+    "membership",
+    "catalog",
+    "royalty",
+    "settlement",
+    "metering",
+];
 
 /// Stands before all institutions and asks who may send a command. It refuses too, but keeps no state and promises
 /// nothing about any.

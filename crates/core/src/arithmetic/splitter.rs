@@ -41,7 +41,8 @@ impl Splitter {
     /// Among `shares`, which sum to [`WHOLE`], going on from `carries`.
     pub fn new(shares: &[i128], carries: &[i128]) -> Self {
         assert_eq!(shares.len(), carries.len(), "one carry a share");
-        let parties: Option<Vec<Party>> = shares.iter().zip(carries).map(|(share, carry)| Party::new(*share, *carry)).collect();
+        let parties: Option<Vec<Party>> =
+            shares.iter().zip(carries).map(|(share, carry)| Party::new(*share, *carry)).collect();
         Self {
             shares: shares.to_vec(),
             parties: parties.unwrap_or_default(),
@@ -140,7 +141,8 @@ impl Splitter {
             *sum = sum.saturating_add(*units);
         }
         if !self.parties.is_empty() {
-            let fresh = self.shares.iter().zip(&self.carries).map(|(share, carry)| Party::new(*share, *carry));
+            let fresh =
+                self.shares.iter().zip(&self.carries).map(|(share, carry)| Party::new(*share, *carry));
             self.parties = fresh.collect::<Option<Vec<Party>>>().unwrap_or_default();
         }
     }
@@ -150,7 +152,12 @@ impl Party {
     fn new(share: i128, carry: i128) -> Option<Self> {
         let even = |parts: i128| (parts.rem_euclid(MILLIONTH) == 0).then(|| parts.div_euclid(MILLIONTH));
         let (share, carry) = (i64::try_from(even(share)?).ok()?, i64::try_from(even(carry)?).ok()?);
-        (carry.unsigned_abs() <= CARRY_MAX.unsigned_abs()).then_some(Self { share, carry, units: 0, remainder: 0 })
+        (carry.unsigned_abs() <= CARRY_MAX.unsigned_abs()).then_some(Self {
+            share,
+            carry,
+            units: 0,
+            remainder: 0,
+        })
     }
 }
 

@@ -88,7 +88,13 @@ impl<'a> Lanes<'a> {
     }
 
     #[cold]
-    fn open(&mut self, index: usize, offer: Handle, start: Time, judging: bool) -> Result<Place, LineRefusal> {
+    fn open(
+        &mut self,
+        index: usize,
+        offer: Handle,
+        start: Time,
+        judging: bool,
+    ) -> Result<Place, LineRefusal> {
         let id = self.catalog.offer_by_handle(offer).ok_or(LineRefusal::OfferNotFound)?;
         if judging {
             self.check(id)?;

@@ -110,8 +110,13 @@ impl Lines {
     /// Whether the columns fit together in the one way that they are written.
     fn is_sound(&self) -> bool {
         let lines = self.keys.len();
-        let lengths =
-            [self.offers.len(), self.starts.len(), self.durations.len(), self.energies.len(), self.present.len()];
+        let lengths = [
+            self.offers.len(),
+            self.starts.len(),
+            self.durations.len(),
+            self.energies.len(),
+            self.present.len(),
+        ];
         let counted = self.present.iter().map(|present| u64::from(present.count_ones())).sum::<u64>();
         lengths.iter().all(|length| *length == lines)
             && lines <= limits::BATCH_LINES_MAX
@@ -279,7 +284,11 @@ impl<'b, C> Decode<'b, C> for Lines {
             present: numbers(d, u16::from_le_bytes)?,
             tokens: numbers(d, u32::from_le_bytes)?,
         };
-        if lines.is_sound() { Ok(lines) } else { Err(DecodeError::message("the columns do not fit together")) }
+        if lines.is_sound() {
+            Ok(lines)
+        } else {
+            Err(DecodeError::message("the columns do not fit together"))
+        }
     }
 }
 
@@ -294,4 +303,3 @@ fn numbers<T, const N: usize>(
         Err(DecodeError::message("a column ends within a number"))
     }
 }
-

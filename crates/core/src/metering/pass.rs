@@ -114,7 +114,12 @@ impl Verdict for Told<'_> {
     }
 }
 
-fn walk<V: Verdict>(state: &mut State, batch: &Batch, duplicates: u32, verdict: &mut V) -> Vec<(Asset, Paid)> {
+fn walk<V: Verdict>(
+    state: &mut State,
+    batch: &Batch,
+    duplicates: u32,
+    verdict: &mut V,
+) -> Vec<(Asset, Paid)> {
     let provider = state.metering.sources().get(&batch.source).and_then(|source| source.provider);
     let (royalty, settlement) = (&mut state.royalty, &mut state.settlement);
     let mut lanes = Lanes::new(&state.catalog, royalty, settlement, provider);

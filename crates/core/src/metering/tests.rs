@@ -227,10 +227,15 @@ fn batch_of(world: &World, first: u64, lines: &[Small]) -> Batch {
     let base = world.now.before(limits::HOUR);
     let mut columns = Lines::default();
     for (key, offer, tokens) in lines {
-        let usage = Buckets::default().with(Bucket::InputUncached, tokens / 3).with(Bucket::OutputVisible, *tokens);
+        let usage =
+            Buckets::default().with(Bucket::InputUncached, tokens / 3).with(Bucket::OutputVisible, *tokens);
         let line = Line {
             key: handle_of(world, KEYS[*key]),
-            offer: world.state().catalog.offer_handle(OfferId::named(OFFERS[*offer])).expect("the market has it"),
+            offer: world
+                .state()
+                .catalog
+                .offer_handle(OfferId::named(OFFERS[*offer]))
+                .expect("the market has it"),
             start_milliseconds: u32::try_from(limits::HOUR / 1_000_000).expect("it is an hour"),
             duration_milliseconds: 1,
             microjoules: u64::MAX,
@@ -281,7 +286,8 @@ impl Plain {
         let (key, offer) = (KeyId::named(KEYS[line.0]), OfferId::named(OFFERS[line.1]));
         let payer = state.membership.keys().get(&key).expect("it was issued").account.expect("it spends");
         let (_, schedule) = state.catalog.schedule_at(offer, world.now).expect("it has one");
-        let usage = Buckets::default().with(Bucket::InputUncached, line.2 / 3).with(Bucket::OutputVisible, line.2);
+        let usage =
+            Buckets::default().with(Bucket::InputUncached, line.2 / 3).with(Bucket::OutputVisible, line.2);
         let total = price::total(&usage, &schedule.prices).expect("it is small");
         let limit = state.ledger.balance(Account::Member(payer)).and_then(|it| it.limit).expect("a member's");
         let has = self.balances.get_mut(&Account::Member(payer)).expect("it is open");
@@ -289,7 +295,11 @@ impl Plain {
             return Some(LineRefusal::Unbilled);
         }
         *has -= total;
-        let to = [1_000_000 - schedule.model_fee_ppm - schedule.platform_fee_ppm, schedule.model_fee_ppm, schedule.platform_fee_ppm];
+        let to = [
+            1_000_000 - schedule.model_fee_ppm - schedule.platform_fee_ppm,
+            schedule.model_fee_ppm,
+            schedule.platform_fee_ppm,
+        ];
         let carries = self.carries.entry(offer).or_insert_with(|| vec![0; 3]);
         let parts = split::split(total, &to.map(split::from_ppm), carries);
         let model = state.catalog.offers().get(&offer).expect("it is there").model;
@@ -307,7 +317,11 @@ impl Plain {
 }
 
 fn small() -> impl Strategy<Value = Small> {
-    (0..KEYS.len(), 0..OFFERS.len(), any::<u64>().prop_map(|it| [it % 3, it % 900, it % 40_000][(it % 7 % 3) as usize]))
+    (
+        0..KEYS.len(),
+        0..OFFERS.len(),
+        any::<u64>().prop_map(|it| [it % 3, it % 900, it % 40_000][(it % 7 % 3) as usize]),
+    )
 }
 
 /// Prices, balances, splits and refusals of batches are those of their lines one by one, to the unit.
@@ -327,15 +341,21 @@ fn a_batch_is_its_lines_one_by_one() {
                 .collect();
             let batch = batch_of(&world, first, &lines);
             first += batch.len();
-            let Outcome::Applied { position: _, events } = submit(&mut world, &batch) else { panic!("refused") };
-            let [crate::Event::Metering(metering::Event::Recorded { batch: _, counted })] = &events[..] else {
+            let Outcome::Applied { position: _, events } = submit(&mut world, &batch) else {
+                panic!("refused")
+            };
+            let [crate::Event::Metering(metering::Event::Recorded { batch: _, counted })] = &events[..]
+            else {
                 panic!("{events:?}")
             };
             assert_eq!(counted.refused, expected);
             let balances: BTreeMap<Account, Amount> =
                 world.state().ledger.balances().map(|(account, it)| (account, it.amount)).collect();
             plain.balances.retain(|_, amount| *amount != 0);
-            assert_eq!(balances.into_iter().filter(|(_, it)| *it != 0).collect::<BTreeMap<_, _>>(), plain.balances);
+            assert_eq!(
+                balances.into_iter().filter(|(_, it)| *it != 0).collect::<BTreeMap<_, _>>(),
+                plain.balances
+            );
         }
         for (model, carries) in &plain.pots {
             let kept = world.state().royalty.pot(*model).map(|pot| pot.carries.clone());
@@ -353,7 +373,10 @@ fn the_binary_form_has_one_spelling() {
     let batch = batch_of(&world, 7, &[(0, 0, 5), (1, 2, 0), (2, 1, 4_000_000_000)]);
     let bytes = minicbor::to_vec(&batch).expect("encoding into memory does not fail");
     assert_eq!(Batch::decode_exact(&bytes).as_ref(), Ok(&batch));
-    assert_eq!(batch.lines.iter().nth(2).map(|line| line.usage.get(Bucket::OutputVisible)), Some(4_000_000_000));
+    assert_eq!(
+        batch.lines.iter().nth(2).map(|line| line.usage.get(Bucket::OutputVisible)),
+        Some(4_000_000_000)
+    );
     for length in 0..bytes.len() {
         assert!(Batch::decode_exact(&bytes[..length]).is_err(), "{length} bytes");
     }
@@ -368,6 +391,9 @@ fn the_binary_form_has_one_spelling() {
         }
     }
     let mut lines = Lines::default();
-    let large = Line { usage: Buckets::default().with(Bucket::CacheRead, 1).with(Bucket::OutputAudio, 1 << 32), ..batch.lines.iter().next().expect("there are three") };
+    let large = Line {
+        usage: Buckets::default().with(Bucket::CacheRead, 1).with(Bucket::OutputAudio, 1 << 32),
+        ..batch.lines.iter().next().expect("there are three")
+    };
     assert!(!lines.push(&large) && lines == Lines::default());
 }

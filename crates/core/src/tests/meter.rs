@@ -71,5 +71,8 @@ pub(crate) fn said(events: &[Event]) -> Vec<String> {
 /// How far a source has come.
 pub(crate) fn progress(stage: &Stage, source: SourceId) -> Vec<String> {
     let progress = stage.world.state().metering.progress(source);
-    progress.map(|it| format!("next {}, {} batches remembered", it.next, it.recent.len())).into_iter().collect()
+    progress
+        .map(|it| format!("next {}, {} batches remembered", it.next, it.recent.len()))
+        .into_iter()
+        .collect()
 }

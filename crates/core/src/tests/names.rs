@@ -31,7 +31,18 @@ macro_rules! named {
     })*};
 }
 
-named!(AccountId, KeyId, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId, SourceId);
+named!(
+    AccountId,
+    KeyId,
+    MemberId,
+    ModelId,
+    OfferId,
+    OrganisationId,
+    ProviderId,
+    ScheduleId,
+    SiteId,
+    SourceId
+);
 
 impl Named for Hash {
     fn named(name: &str) -> Self {

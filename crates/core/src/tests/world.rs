@@ -105,14 +105,16 @@ impl World {
             crate::Command::Genesis(_) => Actor::Founder,
             crate::Command::Settlement(_) => Actor::Gateway,
             crate::Command::Due { limit: _ } => Actor::Clock,
-            crate::Command::Metering(metering::Command::Record { .. } | metering::Command::Recorded { .. }) => {
-                Actor::Member(super::names::Named::named("mia"))
-            }
+            crate::Command::Metering(
+                metering::Command::Record { .. } | metering::Command::Recorded { .. },
+            ) => Actor::Member(super::names::Named::named("mia")),
             crate::Command::Ledger(_)
             | crate::Command::Params(_)
             | crate::Command::Membership(_)
             | crate::Command::Catalog(_)
-            | crate::Command::Metering(metering::Command::OpenSource { .. }) => Actor::Member(super::names::Named::named("op")),
+            | crate::Command::Metering(metering::Command::OpenSource { .. }) => {
+                Actor::Member(super::names::Named::named("op"))
+            }
         }
     }
 }
