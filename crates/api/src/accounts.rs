@@ -6,6 +6,7 @@ use crate::money::{Currency, account_name, account_named, party_name};
 use crate::page::{Page, PageQuery, bad_cursor};
 use crate::state::Api;
 use crate::submit::{Done, Once};
+use crate::vocabulary::{Against, Standing};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,7 +36,7 @@ pub(crate) struct Account {
     /// How far below zero it may go.
     limit: Option<String>,
     /// That of its member.
-    standing: &'static str,
+    standing: Standing,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,8 +71,8 @@ pub(crate) struct CorrectionDraft {
     amount: String,
     /// Position of the entry that was wrong.
     corrects: u64,
-    /// `outside` (the default) or `fees`: where the other side stands.
-    against: Option<String>,
+    /// Where the other side stands; `outside` if left out.
+    against: Option<Against>,
     reason: String,
     reference: Option<String>,
 }
@@ -114,7 +115,7 @@ pub(crate) fn view(state: &Core, place: Place) -> Option<Account> {
         held: currency.write(balance.held),
         available: balance.limit.map(|_| currency.write(balance.available())),
         limit: balance.limit.map(|limit| currency.write(limit)),
-        standing: crate::members::standing_name(standing.unwrap_or(sycee_core::membership::Standing::Active)),
+        standing: standing.map_or(Standing::Active, Standing::from),
     })
 }
 
@@ -291,11 +292,7 @@ pub(crate) async fn correct(
     Body(draft): Body<CorrectionDraft>,
 ) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
     let (account, currency) = payable(&api, &caller, &id)?;
-    let against = match draft.against.as_deref() {
-        None | Some("outside") => ledger::Against::Outside,
-        Some("fees") => ledger::Against::Fees,
-        Some(_) => return Err(Problem::bad_request("api.bad_body", "`against` is `outside` or `fees`")),
-    };
+    let against = draft.against.unwrap_or(Against::Outside).into();
     let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
     let command = ledger::Command::Correct { account, amount, against, corrects: draft.corrects, reference };
     moved(&api, &caller, once, account, &draft.reason, command).await

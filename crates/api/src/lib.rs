@@ -30,6 +30,7 @@ mod statements;
 mod submit;
 mod system;
 pub mod time;
+mod vocabulary;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -6,6 +6,7 @@ use crate::error::{ErrorBody, Problem};
 use crate::members::NamedRef;
 use crate::session;
 use crate::state::Api;
+use crate::vocabulary::Role;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
@@ -33,7 +34,7 @@ pub(crate) struct Session {
 pub(crate) struct SessionMember {
     #[serde(flatten)]
     member: NamedRef,
-    roles: Vec<&'static str>,
+    roles: Vec<Role>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,7 +52,7 @@ fn view(api: &Api, caller: &Caller) -> Session {
         name: details.name.clone(),
         asset: crate::money::Currency::of(&views.state, details.asset).code,
     });
-    let roles = caller.member.roles.iter().map(|role| role.name()).collect();
+    let roles = caller.member.roles.iter().copied().map(Role::from).collect();
     let member = NamedRef { id: caller.id.to_string(), name: caller.member.name.clone() };
     Session { member: SessionMember { member, roles }, accounts: accounts.collect() }
 }
