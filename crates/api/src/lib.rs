@@ -23,6 +23,7 @@ mod overview;
 mod page;
 mod receipts;
 mod request;
+pub mod secret;
 mod session;
 mod signin;
 mod state;

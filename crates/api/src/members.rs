@@ -3,6 +3,7 @@ use crate::body::{Asked, Body, Named, bad_id};
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
 use crate::page::{Page, PageQuery};
+use crate::secret;
 use crate::state::Api;
 use crate::submit::{Done, Once};
 use crate::time;
@@ -11,11 +12,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use sycee_core::ids::{AccountId, Hash, KeyId, MemberId, OrganisationId, Time};
+use sycee_core::ids::{AccountId, KeyId, MemberId, OrganisationId, Time};
 use sycee_core::membership::{self, Command};
 use utoipa::ToSchema;
 
@@ -242,8 +240,8 @@ pub(crate) async fn create_key(
     let account = draft.account.as_deref().map(str::parse::<AccountId>).transpose();
     let account = account.map_err(|error| bad_id(&error))?;
     let key = KeyId(once.new_id(&api, "key")?);
-    let secret = draw_secret()?;
-    let hash = Hash(Sha256::digest(&secret).into());
+    let secret = secret::api_key().map_err(Problem::no_randomness)?;
+    let hash = secret::hash(&secret);
     let command = Command::IssueKey { key, member, account, label: draft.label.clone(), hash };
     let done = once.submit(&api, &caller, &draft.reason, command).await.map_err(|problem| {
         let issued_before = api.node.views().state.membership.keys().contains(&key);
@@ -257,12 +255,6 @@ pub(crate) async fn create_key(
     let account = account.map(|account| account.to_string());
     let issued = NewKey { id: key.to_string(), label: draft.label, account, secret };
     Ok((StatusCode::CREATED, done, Json(issued)))
-}
-
-fn draw_secret() -> Result<String, Problem> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Problem::internal("the system has no randomness", &error))?;
-    Ok(format!("sk-sycee-{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 /// Revokes a key; it stops working at once.

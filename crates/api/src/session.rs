@@ -2,8 +2,7 @@
 //!
 //! A session is bound to its key: when the key is revoked or its member suspended, the session ends at once. What is kept is a
 //! hash, so that nobody who reads this memory is signed in.
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::secret::{self, NoRandomness};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,10 +35,8 @@ struct Session {
 
 impl Sessions {
     /// A new session for a key that has just been checked.
-    pub(crate) fn begin(&self, key: KeyId, member: MemberId, now: Time) -> Result<String, getrandom::Error> {
-        let mut bytes = [0u8; 32];
-        getrandom::fill(&mut bytes)?;
-        let token = URL_SAFE_NO_PAD.encode(bytes);
+    pub(crate) fn begin(&self, key: KeyId, member: MemberId, now: Time) -> Result<String, NoRandomness> {
+        let token = secret::random_text()?;
         let mut sessions = self.lock();
         if sessions.values().filter(|session| session.member == member).count() >= PER_MEMBER_MAX {
             end_oldest(&mut sessions, |session| session.member == member);

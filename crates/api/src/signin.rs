@@ -62,10 +62,7 @@ fn begin(api: &Api, source: Source, key: Option<KeyId>) -> Result<(Caller, Strin
     let Some(caller) = key.and_then(|key| caller::of_key(api, key)) else {
         return Err(failed(api, source));
     };
-    let token = api
-        .sessions
-        .begin(caller.key, caller.id, api.node.now())
-        .map_err(|error| Problem::internal("the system has no randomness", &error))?;
+    let token = api.sessions.begin(caller.key, caller.id, api.node.now()).map_err(Problem::no_randomness)?;
     Ok((caller, session::set_cookie(&token)))
 }
 

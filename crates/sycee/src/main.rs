@@ -22,7 +22,6 @@ mod demo;
 mod located;
 mod platform;
 mod provider;
-mod secret;
 mod serve;
 
 fn main() -> ExitCode {
