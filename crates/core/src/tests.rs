@@ -11,6 +11,7 @@ mod budget;
 mod canonical;
 mod line;
 pub(crate) mod names;
+mod precedence;
 mod properties;
 mod scenario;
 mod shown;
