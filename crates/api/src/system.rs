@@ -70,7 +70,6 @@ pub(crate) async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>)
     if let Some(behind) = status.clock_behind {
         reasons.push(format!("the clock is {} s behind the log", behind.as_secs()));
     }
-    reasons.extend(api.options.complaints.iter().flat_map(|complaints| complaints()));
     let (code, health) = match (&status.stopped, reasons.is_empty()) {
         (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::Stopped),
         (None, false) => (StatusCode::OK, HealthStatus::Degraded),
