@@ -426,7 +426,7 @@ export interface components {
             member_name: string;
             name: string;
             /** @description That of its member. */
-            standing: string;
+            standing: components["schemas"]["Standing"];
         };
         /**
          * @example {
@@ -445,6 +445,11 @@ export interface components {
             name: string;
             reason: string;
         };
+        /**
+         * @description Where the other side of a correction stands.
+         * @enum {string}
+         */
+        Against: "outside" | "fees";
         /** @description What applying a document did, or would do. */
         Applied: {
             changes: components["schemas"]["ChangeMade"][];
@@ -463,18 +468,32 @@ export interface components {
         Attempt: {
             /** Format: int32 */
             ms: number;
-            /** @description `served`, `unreachable`, `timed_out`, `failed`, `busy`, `broke_off` or `cancelled`. */
-            outcome: string;
+            outcome: components["schemas"]["AttemptOutcome"];
             /** @description The site's name. */
             site: string;
         };
+        /**
+         * @description How a try at a site went.
+         * @enum {string}
+         */
+        AttemptOutcome: "served" | "unreachable" | "timed_out" | "failed" | "busy" | "broke_off" | "cancelled";
+        /**
+         * @description Where a figure of energy comes from.
+         * @enum {string}
+         */
+        Basis: "measured" | "published" | "assumed";
+        /**
+         * @description A kind of tokens that has its own price.
+         * @enum {string}
+         */
+        Bucket: "input_uncached" | "cache_read" | "cache_write_5m" | "cache_write_1h" | "input_audio" | "input_image" | "output_visible" | "output_reasoning" | "output_audio" | "output_image";
         /**
          * @description One bucket: count × price. The amounts sum to the total: each is rounded down, and what is left goes to the largest
          *     remainders.
          */
         BucketLine: {
             amount: string;
-            bucket: string;
+            bucket: components["schemas"]["Bucket"];
             /** Format: int64 */
             count: number;
             /** @description Money per million tokens. */
@@ -593,8 +612,7 @@ export interface components {
          *     }
          */
         CorrectionDraft: {
-            /** @description `outside` (the default) or `fees`: where the other side stands. */
-            against?: string | null;
+            against?: components["schemas"]["Against"] | null;
             /** @description Signed: a negative amount takes from the account. */
             amount: string;
             /**
@@ -633,8 +651,7 @@ export interface components {
             name: string;
             /** @description Those under common control; made if it is new. */
             organisation?: string | null;
-            /** @description `operator`, `consumer`, `provider`, `author`, `auditor`, `meter`. */
-            roles: string[];
+            roles: components["schemas"]["Role"][];
         };
         /** @description A model and the terms agreed for it. */
         DocumentModel: {
@@ -648,8 +665,7 @@ export interface components {
              * @description Most tokens of prompt and completion together.
              */
             context: number;
-            /** @description `chat` or `embedding`. */
-            kind: string;
+            kind: components["schemas"]["ModelKind"];
             name: string;
             shares?: components["schemas"]["DocumentShare"][];
         };
@@ -689,8 +705,7 @@ export interface components {
         DocumentShare: {
             account: string;
             member: string;
-            /** @description `author` or `data_owner`. */
-            role: string;
+            role: components["schemas"]["ShareRole"];
             /** Format: int32 */
             share_ppm: number;
         };
@@ -698,8 +713,8 @@ export interface components {
         DocumentSite: {
             /** @description Name of the provider's account that it is paid into. */
             account: string;
-            /** @description Where the figures come from: `measured`, `published` or `assumed`. */
-            basis: string;
+            /** @description Where the figures come from. */
+            basis: components["schemas"]["Basis"];
             /** @description Joules per input token at the machine. */
             joules_input: string;
             /** @description Joules per output token at the machine. */
@@ -717,6 +732,16 @@ export interface components {
             region_zh?: string | null;
             simulated?: boolean;
         };
+        /**
+         * @description What was asked for.
+         * @enum {string}
+         */
+        Endpoint: "chat" | "embeddings";
+        /**
+         * @description How an answer ended.
+         * @enum {string}
+         */
+        Finish: "stop" | "length" | "tool_calls" | "content_filter" | "cancelled" | "upstream_error" | "recovered" | "other";
         /** @description What ran in the last minute from a site through a model to a consumer. */
         Flow: {
             /** @description Name of the member; null for the sum of those that the caller may not know. */
@@ -742,10 +767,14 @@ export interface components {
             /** @description Why it is not `ok`. */
             reasons: string[];
             started_at: string;
-            /** @description `ok`, `degraded` or `stopped`. */
-            status: string;
+            status: components["schemas"]["HealthStatus"];
             version: string;
         };
+        /**
+         * @description Whether it is well: `degraded` when something needs an operator, `stopped` when nothing is written any more.
+         * @enum {string}
+         */
+        HealthStatus: "ok" | "degraded" | "stopped";
         Key: {
             account: string | null;
             id: string;
@@ -798,15 +827,19 @@ export interface components {
             /** @description Root of the tree over them, hexadecimal. */
             root: string;
         };
+        /**
+         * @description Whose count a bill stands on.
+         * @enum {string}
+         */
+        Measure: "own_count" | "unverified";
         Member: {
             id: string;
             name: string;
             organisation: components["schemas"]["NamedRef"] | null;
-            roles: string[];
+            roles: components["schemas"]["Role"][];
             /** @description When the member's id was drawn. */
             since: string;
-            /** @description `active` or `suspended`. */
-            standing: string;
+            standing: components["schemas"]["Standing"];
         };
         /**
          * @example {
@@ -823,21 +856,25 @@ export interface components {
             /** @description Name of the organisation; made if it is new. */
             organisation?: string | null;
             reason: string;
-            /** @description `operator`, `consumer`, `provider`, `author`, `auditor`, `meter`. */
-            roles: string[];
+            roles: components["schemas"]["Role"][];
         };
         Model: {
             /** Format: int64 */
             context: number;
             id: string;
-            kind: string;
+            kind: components["schemas"]["ModelKind"];
             lineage: components["schemas"]["Lineage"][];
             name: string;
             /** @description Who is paid as its author. */
             owner: components["schemas"]["NamedRef"];
             shares: components["schemas"]["Share"][];
-            standing: string;
+            standing: components["schemas"]["Standing"];
         };
+        /**
+         * @description What a model does.
+         * @enum {string}
+         */
+        ModelKind: "chat" | "embedding";
         /**
          * @example {
          *       "amount": "250.00",
@@ -858,6 +895,11 @@ export interface components {
             /** Format: int64 */
             position: number;
         };
+        /**
+         * @description Why money moved.
+         * @enum {string}
+         */
+        MovementKind: "deposit" | "payout" | "correction" | "receipt";
         /** @description A thing and what it is called. */
         NamedRef: {
             id: string;
@@ -884,7 +926,7 @@ export interface components {
             schedules: components["schemas"]["Schedule"][];
             site: string;
             site_name: string;
-            standing: string;
+            standing: components["schemas"]["Standing"];
             tokenizer: string | null;
             upstream_model: string;
         };
@@ -924,7 +966,7 @@ export interface components {
             at: string;
             /** @description Name of the member who paid; null where the caller may not know. */
             consumer: string | null;
-            finish: string;
+            finish: components["schemas"]["Finish"];
             id: string;
             model: string | null;
             site: string | null;
@@ -1002,6 +1044,11 @@ export interface components {
             next: string | null;
         };
         /**
+         * @description Why somebody is paid.
+         * @enum {string}
+         */
+        PartyRole: "site" | "author" | "data_owner" | "fee";
+        /**
          * @description The body of every error.
          * @example {
          *       "error": {
@@ -1030,7 +1077,7 @@ export interface components {
             id: string;
             member: components["schemas"]["NamedRef"];
             name: string;
-            standing: string;
+            standing: components["schemas"]["Standing"];
         };
         /**
          * @description Why something is done; it is written into the log.
@@ -1048,8 +1095,7 @@ export interface components {
             /** @description When it was settled. */
             at: string;
             attempts: components["schemas"]["Attempt"][];
-            /** @description `own_count` where both sides were counted here, else `unverified`. */
-            basis: string | null;
+            basis: components["schemas"]["Measure"] | null;
             /** @description Tokens by bucket: those that are not zero, and always `input_uncached` and `output_visible`. */
             buckets: {
                 [key: string]: number;
@@ -1066,25 +1112,22 @@ export interface components {
             dispute: boolean;
             /** Format: int64 */
             duration_ms: number;
-            /** @description `chat` or `embeddings`. */
-            endpoint: string | null;
+            endpoint: components["schemas"]["Endpoint"] | null;
             /** @description joules × PUE × power price, rounded down: what the energy cost the site. */
             energy_cost: string | null;
-            /** @description `stop`, `length`, `tool_calls`, `content_filter`, `cancelled`, `upstream_error`, `recovered` or `other`. */
-            finish: string;
+            finish: components["schemas"]["Finish"];
             /** Format: int32 */
             first_token_ms: number | null;
             /** @description What had been held for it. */
             hold: string | null;
             id: string;
-            input_basis: string | null;
+            input_basis: components["schemas"]["Measure"] | null;
             /**
              * Format: double
              * @description Joules at the machine.
              */
             joules: number;
-            /** @description `measured`, `published` or `assumed`. */
-            joules_badge: string | null;
+            joules_badge: components["schemas"]["Basis"] | null;
             /** @description What the consumer calls the key; null where the caller may not know. */
             key_label: string | null;
             /** @description RFC 6962 hash of the entry's leaf, hexadecimal. */
@@ -1093,7 +1136,7 @@ export interface components {
             model: string | null;
             model_name: string | null;
             offer: string | null;
-            output_basis: string | null;
+            output_basis: components["schemas"]["Measure"] | null;
             /**
              * Format: int64
              * @description Position of the entry in the log.
@@ -1122,6 +1165,11 @@ export interface components {
             stream: boolean;
             total: string;
         };
+        /**
+         * @description What a member may take part as.
+         * @enum {string}
+         */
+        Role: "operator" | "consumer" | "provider" | "author" | "auditor" | "meter";
         Schedule: {
             /** Format: int32 */
             arithmetic: number;
@@ -1148,18 +1196,23 @@ export interface components {
             name: string;
         };
         SessionMember: components["schemas"]["NamedRef"] & {
-            roles: string[];
+            roles: components["schemas"]["Role"][];
         };
         Share: {
             account: string;
             party: string;
-            role: string;
+            role: components["schemas"]["PartyRole"];
             /** Format: int32 */
             share_ppm: number;
         };
+        /**
+         * @description As what the holder of a flat share is paid.
+         * @enum {string}
+         */
+        ShareRole: "author" | "data_owner";
         Site: {
-            /** @description Where these figures come from: `measured`, `published` or `assumed`. */
-            badge: string;
+            /** @description Where these figures come from. */
+            badge: components["schemas"]["Basis"];
             id: string;
             /**
              * Format: double
@@ -1184,7 +1237,7 @@ export interface components {
             region: string;
             region_zh: string;
             simulated: boolean;
-            standing: string;
+            standing: components["schemas"]["Standing"];
         };
         /**
          * @description Whether a site serves.
@@ -1197,9 +1250,13 @@ export interface components {
             amount: string;
             /** @description Who, by name. */
             party: string;
-            /** @description `site`, `author`, `data_owner` or `fee`. */
-            role: string;
+            role: components["schemas"]["PartyRole"];
         };
+        /**
+         * @description Whether a member or a thing of the catalogue takes part now.
+         * @enum {string}
+         */
+        Standing: "active" | "suspended";
         /**
          * @example {
          *       "standing": "suspended",
@@ -1208,8 +1265,7 @@ export interface components {
          */
         StandingDraft: {
             reason: string;
-            /** @description `active` or `suspended`. */
-            standing: string;
+            standing: components["schemas"]["Standing"];
         };
         Statement: {
             asset: string;
@@ -1233,16 +1289,14 @@ export interface components {
             corrects: number | null;
             counterparty: string;
             counterparty_account: string;
-            /** @description `deposit`, `payout`, `correction` or `receipt`. */
-            kind: string;
+            kind: components["schemas"]["MovementKind"];
             /** Format: int64 */
             position: number;
             /** @description Why an operator did it. */
             reason: string | null;
             /** @description The receipt's id, or the words given with a deposit, payout or correction. */
             reference: string | null;
-            /** @description Why the account was paid from a receipt. */
-            role: string | null;
+            role: components["schemas"]["PartyRole"] | null;
         };
     };
     responses: {
@@ -1656,8 +1710,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Movements of a page: 50 if left out, at most 200. Those of one entry stay together, even if they are more. */
                 limit?: number;
-                /** @description `json` in pages, or `csv` whole. */
-                format?: string;
+                /** @description `json` in pages if left out, or `csv` whole. */
+                format?: "json" | "csv";
                 /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
                 at_least?: components["parameters"]["at_least"];
             };

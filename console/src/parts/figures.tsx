@@ -1,5 +1,6 @@
 // The smallest parts: how an amount, a time, an id, a badge and a tag look.
 import { useState } from "react";
+import type { OverviewSite } from "../api/types";
 import { hrefTo } from "../app/location";
 import { briefMoney, exactMoney, moneyText, parseMoney } from "../format/money";
 import { clock, dayAndClock, dayClockAndZone } from "../format/times";
@@ -71,7 +72,7 @@ export function ReceiptLink({ id, short = true }: { id: string; short?: boolean 
 }
 
 /** How a figure is known. A measured one needs no mark beside others. */
-export function Badge({ of }: { of: string }) {
+export function Badge({ of }: { of: OverviewSite["badge"] }) {
   const { word } = useText();
   return <span className={`badge badge-${of}`}>{word("badge", of)}</span>;
 }

@@ -208,7 +208,6 @@ export const en = {
   "counted.total": "Total",
   "basis.own_count":
     "Counted by Sycee itself from the text that was delivered, not taken from the provider's report.",
-  "basis.provider": "Taken from the provider's report.",
   "basis.unverified": "Taken from the provider's report; Sycee could not count these tokens itself.",
 
   "bucket.input_uncached": "Input",
@@ -237,8 +236,6 @@ export const en = {
   "role.author": "Model author",
   "role.data_owner": "Data owner",
   "role.fee": "Platform fee",
-  "role.consumer": "Consumer",
-  "role.outside": "Outside",
 
   "energy.title": "Energy",
   "energy.joules": "Energy used",
@@ -310,7 +307,6 @@ export const en = {
   "accounts.standing": "Standing",
   "standing.active": "active",
   "standing.suspended": "suspended",
-  "standing.announced": "announced",
 
   "account.balance": "Balance",
   "account.held": "Held",
@@ -337,8 +333,6 @@ export const en = {
   "kind.payout": "Payout",
   "kind.receipt": "Receipt",
   "kind.correction": "Correction",
-  "kind.royalty": "Royalty",
-  "kind.fee": "Fee",
 
   "catalog.find": "Filter",
   "catalog.open": "open",

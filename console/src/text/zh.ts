@@ -200,7 +200,6 @@ export const zh: Record<keyof typeof en, string> = {
   "counted.nothing": "没有交付任何内容，因此无需付款。冻结的金额已释放。",
   "counted.total": "合计",
   "basis.own_count": "由 Sycee 根据实际交付的文本自行计数，不采用服务方的报告。",
-  "basis.provider": "采用服务方的报告。",
   "basis.unverified": "采用服务方的报告；Sycee 无法自行计数这些词元。",
 
   "bucket.input_uncached": "输入",
@@ -229,8 +228,6 @@ export const zh: Record<keyof typeof en, string> = {
   "role.author": "模型作者",
   "role.data_owner": "数据所有者",
   "role.fee": "平台费",
-  "role.consumer": "消费方",
-  "role.outside": "外部",
 
   "energy.title": "能源",
   "energy.joules": "用能",
@@ -299,7 +296,6 @@ export const zh: Record<keyof typeof en, string> = {
   "accounts.standing": "状态",
   "standing.active": "有效",
   "standing.suspended": "暂停",
-  "standing.announced": "已公告",
 
   "account.balance": "余额",
   "account.held": "冻结",
@@ -325,8 +321,6 @@ export const zh: Record<keyof typeof en, string> = {
   "kind.payout": "支付",
   "kind.receipt": "收据",
   "kind.correction": "更正",
-  "kind.royalty": "版税",
-  "kind.fee": "费用",
 
   "catalog.find": "筛选",
   "catalog.open": "开放",

@@ -6,6 +6,7 @@ use crate::money::{Currency, account_name, account_named, party_name};
 use crate::page::{Page, PageQuery, bad_cursor};
 use crate::state::Api;
 use crate::submit::{Done, Once};
+use crate::vocabulary::{Against, Standing};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,7 +14,7 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 use sycee_core::State as Core;
-use sycee_core::ids::{AccountId, Asset, MemberId};
+use sycee_core::ids::{AccountId, Amount, Asset, MemberId};
 use sycee_core::ledger::{self, Account as Place};
 use sycee_core::membership::Command as Membership;
 use utoipa::{IntoParams, ToSchema};
@@ -35,7 +36,7 @@ pub(crate) struct Account {
     /// How far below zero it may go.
     limit: Option<String>,
     /// That of its member.
-    standing: &'static str,
+    standing: Standing,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,8 +71,8 @@ pub(crate) struct CorrectionDraft {
     amount: String,
     /// Position of the entry that was wrong.
     corrects: u64,
-    /// `outside` (the default) or `fees`: where the other side stands.
-    against: Option<String>,
+    /// Where the other side stands; `outside` if left out.
+    against: Option<Against>,
     reason: String,
     reference: Option<String>,
 }
@@ -114,7 +115,7 @@ pub(crate) fn view(state: &Core, place: Place) -> Option<Account> {
         held: currency.write(balance.held),
         available: balance.limit.map(|_| currency.write(balance.available())),
         limit: balance.limit.map(|limit| currency.write(limit)),
-        standing: crate::members::standing_name(standing.unwrap_or(sycee_core::membership::Standing::Active)),
+        standing: standing.map_or(Standing::Active, Standing::from),
     })
 }
 
@@ -229,15 +230,18 @@ fn payable(api: &Api, caller: &Caller, id: &str) -> Result<(AccountId, Currency)
     Ok((account, Currency::of(&views.state, details.asset)))
 }
 
+/// Every movement of money: the amount read in the account's asset, one command, and the account after it.
 async fn moved(
     api: &Api,
     caller: &Caller,
     once: Once,
-    account: AccountId,
-    reason: &str,
-    command: ledger::Command,
+    id: &str,
+    draft: MoneyDraft,
+    command: impl FnOnce(AccountId, Amount, String) -> ledger::Command,
 ) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
-    let done = once.submit(api, caller, reason, command).await?;
+    let (account, currency) = payable(api, caller, id)?;
+    let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_default());
+    let done = once.submit(api, caller, &draft.reason, command(account, amount, reference)).await?;
     let moved = Moved { position: done.position, account: read(api, account)? };
     Ok((StatusCode::CREATED, done, Json(moved)))
 }
@@ -254,10 +258,8 @@ pub(crate) async fn deposit(
     Named(id): Named<String>,
     Body(draft): Body<MoneyDraft>,
 ) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
-    let (account, currency) = payable(&api, &caller, &id)?;
-    let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
-    let command = ledger::Command::Deposit { account, amount, reference };
-    moved(&api, &caller, once, account, &draft.reason, command).await
+    let command = |account, amount, reference| ledger::Command::Deposit { account, amount, reference };
+    moved(&api, &caller, once, &id, draft, command).await
 }
 
 /// Money goes out.
@@ -272,10 +274,8 @@ pub(crate) async fn payout(
     Named(id): Named<String>,
     Body(draft): Body<MoneyDraft>,
 ) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
-    let (account, currency) = payable(&api, &caller, &id)?;
-    let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
-    let command = ledger::Command::Payout { account, amount, reference };
-    moved(&api, &caller, once, account, &draft.reason, command).await
+    let command = |account, amount, reference| ledger::Command::Payout { account, amount, reference };
+    moved(&api, &caller, once, &id, draft, command).await
 }
 
 /// Puts an earlier entry right by a new posting; nothing is edited.
@@ -290,13 +290,14 @@ pub(crate) async fn correct(
     Named(id): Named<String>,
     Body(draft): Body<CorrectionDraft>,
 ) -> Result<(StatusCode, Done, Json<Moved>), Problem> {
-    let (account, currency) = payable(&api, &caller, &id)?;
-    let against = match draft.against.as_deref() {
-        None | Some("outside") => ledger::Against::Outside,
-        Some("fees") => ledger::Against::Fees,
-        Some(_) => return Err(Problem::bad_request("api.bad_body", "`against` is `outside` or `fees`")),
+    let CorrectionDraft { amount, corrects, against, reason, reference } = draft;
+    let against = against.unwrap_or(Against::Outside).into();
+    let command = |account, amount, reference| ledger::Command::Correct {
+        account,
+        amount,
+        against,
+        corrects,
+        reference,
     };
-    let (amount, reference) = (currency.read(&draft.amount)?, draft.reference.unwrap_or_else(String::new));
-    let command = ledger::Command::Correct { account, amount, against, corrects: draft.corrects, reference };
-    moved(&api, &caller, once, account, &draft.reason, command).await
+    moved(&api, &caller, once, &id, MoneyDraft { amount, reason, reference }, command).await
 }

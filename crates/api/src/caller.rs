@@ -3,15 +3,15 @@
 //! What may be *done* is decided by the core. What may be *seen* is decided here: operators and auditors see everything, others
 //! what is theirs.
 use crate::error::Problem;
+use crate::secret;
 use crate::session::COOKIE;
 use crate::state::Api;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use sha2::{Digest as _, Sha256};
 use sycee_core::State;
 use sycee_core::catalog::Site;
-use sycee_core::ids::{AccountId, Hash, KeyId, MemberId};
+use sycee_core::ids::{AccountId, KeyId, MemberId};
 use sycee_core::membership::{Member, Role};
 
 /// An authenticated caller.
@@ -60,8 +60,8 @@ impl FromRequestParts<Api> for Caller {
 }
 
 /// The key behind a secret, if it works.
-pub(crate) fn by_secret(api: &Api, secret: &str) -> Option<KeyId> {
-    let hash = Hash(Sha256::digest(secret).into());
+pub(crate) fn by_secret(api: &Api, key: &str) -> Option<KeyId> {
+    let hash = secret::hash(key);
     api.node.views().state.membership.authenticate(hash).map(|(id, _)| id)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Text for people outside has a message, a detail and a hint; what operators need to see is logged and never leaves.
 #![deny(clippy::wildcard_enum_match_arm)]
+use crate::secret::NoRandomness;
 use crate::submit::Done;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -87,6 +88,10 @@ impl Problem {
         tracing::error!("{message}: {cause}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api.internal", message)
             .hint("the operator finds the cause in the platform's own log")
+    }
+
+    pub(crate) fn no_randomness(cause: NoRandomness) -> Self {
+        Self::internal("the system has no randomness", &cause)
     }
 
     pub(crate) fn unavailable(code: &str, message: impl Into<String>) -> Self {

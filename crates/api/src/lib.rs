@@ -23,6 +23,7 @@ mod overview;
 mod page;
 mod receipts;
 mod request;
+pub mod secret;
 mod session;
 mod signin;
 mod state;
@@ -30,6 +31,7 @@ mod statements;
 mod submit;
 mod system;
 pub mod time;
+mod vocabulary;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

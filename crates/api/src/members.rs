@@ -3,19 +3,18 @@ use crate::body::{Asked, Body, Named, bad_id};
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
 use crate::page::{Page, PageQuery};
+use crate::secret;
 use crate::state::Api;
 use crate::submit::{Done, Once};
 use crate::time;
+use crate::vocabulary::{Role, Standing};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use sycee_core::ids::{AccountId, Hash, KeyId, MemberId, OrganisationId, Time};
-use sycee_core::membership::{self, Command, Role, Standing};
+use sycee_core::ids::{AccountId, KeyId, MemberId, OrganisationId, Time};
+use sycee_core::membership::{self, Command};
 use utoipa::ToSchema;
 
 /// A thing and what it is called.
@@ -31,9 +30,8 @@ pub(crate) struct Member {
     name: String,
     /// Those under common control.
     organisation: Option<NamedRef>,
-    roles: Vec<&'static str>,
-    /// `active` or `suspended`.
-    standing: &'static str,
+    roles: Vec<Role>,
+    standing: Standing,
     /// When the member's id was drawn.
     since: String,
 }
@@ -62,8 +60,7 @@ pub(crate) struct MemberDraft {
     name: String,
     /// Name of the organisation; made if it is new.
     organisation: Option<String>,
-    /// `operator`, `consumer`, `provider`, `author`, `auditor`, `meter`.
-    roles: Vec<String>,
+    roles: Vec<Role>,
     reason: String,
 }
 
@@ -71,8 +68,7 @@ pub(crate) struct MemberDraft {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"standing": "suspended", "reason": "three invoices unpaid"}))]
 pub(crate) struct StandingDraft {
-    /// `active` or `suspended`.
-    standing: String,
+    standing: Standing,
     reason: String,
 }
 
@@ -94,13 +90,6 @@ pub(crate) struct Reason {
     reason: String,
 }
 
-pub(crate) fn standing_name(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Active => "active",
-        Standing::Suspended => "suspended",
-    }
-}
-
 fn view(state: &sycee_core::State, id: MemberId, member: &membership::Member) -> Member {
     let organisation = member.organisation.and_then(|id| {
         let name = state.membership.organisations().get(&id)?.clone();
@@ -110,8 +99,8 @@ fn view(state: &sycee_core::State, id: MemberId, member: &membership::Member) ->
         id: id.to_string(),
         name: member.name.clone(),
         organisation,
-        roles: member.roles.iter().map(|role| role.name()).collect(),
-        standing: standing_name(member.standing),
+        roles: member.roles.iter().copied().map(Role::from).collect(),
+        standing: member.standing.into(),
         since: time::format(drawn_at(id)),
     }
 }
@@ -144,13 +133,16 @@ pub(crate) async fn create(
     once: Once,
     Body(draft): Body<MemberDraft>,
 ) -> Result<impl IntoResponse, Problem> {
-    let roles = parse_roles(&draft.roles)?;
+    let mut roles: Vec<_> = draft.roles.into_iter().map(membership::Role::from).collect();
+    roles.sort_unstable();
+    roles.dedup();
     let organisation = match &draft.organisation {
         Some(name) => Some(organisation(&api, &caller, once, name, &draft.reason).await?),
         None => None,
     };
     let id = MemberId(once.new_id(&api, "member")?);
-    let details = membership::Member { name: draft.name, organisation, roles, standing: Standing::Active };
+    let details =
+        membership::Member { name: draft.name, organisation, roles, standing: membership::Standing::Active };
     let done = once.submit(&api, &caller, &draft.reason, Command::Register { member: id, details }).await?;
     Ok((StatusCode::CREATED, done, Json(read(&api, id)?)))
 }
@@ -174,20 +166,6 @@ async fn organisation(
     let command = Command::RegisterOrganisation { organisation, name: name.to_owned() };
     once.part(api, "organisation")?.submit(api, caller, reason, command).await?;
     Ok(organisation)
-}
-
-fn parse_roles(names: &[String]) -> Result<Vec<Role>, Problem> {
-    let role = |name: &String| {
-        let known: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
-        Role::from_name(name).ok_or_else(|| {
-            Problem::bad_request("membership.bad_roles", format!("`{name}` is not a role"))
-                .hint(format!("one of {}", known.join(", ")))
-        })
-    };
-    let mut roles = names.iter().map(role).collect::<Result<Vec<_>, _>>()?;
-    roles.sort_unstable();
-    roles.dedup();
-    Ok(roles)
 }
 
 fn read(api: &Api, id: MemberId) -> Result<Member, Problem> {
@@ -220,13 +198,8 @@ pub(crate) async fn set_standing(
     Named(id): Named<MemberId>,
     Body(draft): Body<StandingDraft>,
 ) -> Result<impl IntoResponse, Problem> {
-    let standing = match draft.standing.as_str() {
-        "active" => Standing::Active,
-        "suspended" => Standing::Suspended,
-        _ => return Err(Problem::bad_request("api.bad_body", "a standing is `active` or `suspended`")),
-    };
-    let done =
-        once.submit(&api, &caller, &draft.reason, Command::SetStanding { member: id, standing }).await?;
+    let command = Command::SetStanding { member: id, standing: draft.standing.into() };
+    let done = once.submit(&api, &caller, &draft.reason, command).await?;
     Ok((done, Json(read(&api, id)?)))
 }
 
@@ -267,8 +240,8 @@ pub(crate) async fn create_key(
     let account = draft.account.as_deref().map(str::parse::<AccountId>).transpose();
     let account = account.map_err(|error| bad_id(&error))?;
     let key = KeyId(once.new_id(&api, "key")?);
-    let secret = draw_secret()?;
-    let hash = Hash(Sha256::digest(&secret).into());
+    let secret = secret::api_key().map_err(Problem::no_randomness)?;
+    let hash = secret::hash(&secret);
     let command = Command::IssueKey { key, member, account, label: draft.label.clone(), hash };
     let done = once.submit(&api, &caller, &draft.reason, command).await.map_err(|problem| {
         let issued_before = api.node.views().state.membership.keys().contains(&key);
@@ -282,12 +255,6 @@ pub(crate) async fn create_key(
     let account = account.map(|account| account.to_string());
     let issued = NewKey { id: key.to_string(), label: draft.label, account, secret };
     Ok((StatusCode::CREATED, done, Json(issued)))
-}
-
-fn draw_secret() -> Result<String, Problem> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Problem::internal("the system has no randomness", &error))?;
-    Ok(format!("sk-sycee-{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 /// Revokes a key; it stops working at once.

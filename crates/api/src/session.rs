@@ -2,8 +2,8 @@
 //!
 //! A session is bound to its key: when the key is revoked or its member suspended, the session ends at once. What is kept is a
 //! hash, so that nobody who reads this memory is signed in.
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::secret::{self, NoRandomness};
+use axum::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,10 +36,8 @@ struct Session {
 
 impl Sessions {
     /// A new session for a key that has just been checked.
-    pub(crate) fn begin(&self, key: KeyId, member: MemberId, now: Time) -> Result<String, getrandom::Error> {
-        let mut bytes = [0u8; 32];
-        getrandom::fill(&mut bytes)?;
-        let token = URL_SAFE_NO_PAD.encode(bytes);
+    pub(crate) fn begin(&self, key: KeyId, member: MemberId, now: Time) -> Result<String, NoRandomness> {
+        let token = secret::random_text()?;
         let mut sessions = self.lock();
         if sessions.values().filter(|session| session.member == member).count() >= PER_MEMBER_MAX {
             end_oldest(&mut sessions, |session| session.member == member);
@@ -86,11 +84,24 @@ fn end_oldest(sessions: &mut BTreeMap<TokenHash, Session>, among: impl Fn(&Sessi
     }
 }
 
-/// The value of the cookie's header.
-pub(crate) fn set_cookie(token: &str) -> String {
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LIFETIME / SECOND)
+/// The value of the cookie's header, as an answer to a request with `headers`.
+pub(crate) fn set_cookie(token: &str, headers: &HeaderMap) -> String {
+    cookie(token, LIFETIME / SECOND, headers)
 }
 
-pub(crate) fn clear_cookie() -> String {
-    format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
+pub(crate) fn clear_cookie(headers: &HeaderMap) -> String {
+    cookie("", 0, headers)
+}
+
+fn cookie(value: &str, seconds: u64, headers: &HeaderMap) -> String {
+    let secure = if came_by_https(headers) { "; Secure" } else { "" };
+    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+}
+
+/// As the proxy in front says, the first one if there are several. Whoever says so without one only keeps their own cookie from
+/// themselves.
+fn came_by_https(headers: &HeaderMap) -> bool {
+    let said = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    let first = said.and_then(|value| value.split(',').next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
 }

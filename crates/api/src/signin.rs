@@ -6,11 +6,14 @@ use crate::error::{ErrorBody, Problem};
 use crate::members::NamedRef;
 use crate::session;
 use crate::state::Api;
+use crate::vocabulary::Role;
 use axum::Json;
-use axum::extract::State;
-use axum::http::{Extensions, HeaderMap, StatusCode, header};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::time::Instant;
 use sycee_core::ids::KeyId;
 use utoipa::ToSchema;
@@ -33,7 +36,7 @@ pub(crate) struct Session {
 pub(crate) struct SessionMember {
     #[serde(flatten)]
     member: NamedRef,
-    roles: Vec<&'static str>,
+    roles: Vec<Role>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,21 +54,32 @@ fn view(api: &Api, caller: &Caller) -> Session {
         name: details.name.clone(),
         asset: crate::money::Currency::of(&views.state, details.asset).code,
     });
-    let roles = caller.member.roles.iter().map(|role| role.name()).collect();
+    let roles = caller.member.roles.iter().copied().map(Role::from).collect();
     let member = NamedRef { id: caller.id.to_string(), name: caller.member.name.clone() };
     Session { member: SessionMember { member, roles }, accounts: accounts.collect() }
 }
 
+/// How somebody asks to be signed in.
+pub(crate) struct Asked {
+    source: Source,
+    headers: HeaderMap,
+}
+
+impl FromRequestParts<Api> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
+        Ok(Self { source: Source::of(&parts.extensions), headers: parts.headers.clone() })
+    }
+}
+
 /// Begins a session for a key, if it works.
-fn begin(api: &Api, source: Source, key: Option<KeyId>) -> Result<(Caller, String), Problem> {
+fn begin(api: &Api, asked: &Asked, key: Option<KeyId>) -> Result<(Caller, String), Problem> {
     let Some(caller) = key.and_then(|key| caller::of_key(api, key)) else {
-        return Err(failed(api, source));
+        return Err(failed(api, asked.source));
     };
-    let token = api
-        .sessions
-        .begin(caller.key, caller.id, api.node.now())
-        .map_err(|error| Problem::internal("the system has no randomness", &error))?;
-    Ok((caller, session::set_cookie(&token)))
+    let token = api.sessions.begin(caller.key, caller.id, api.node.now()).map_err(Problem::no_randomness)?;
+    Ok((caller, session::set_cookie(&token, &asked.headers)))
 }
 
 fn failed(api: &Api, source: Source) -> Problem {
@@ -88,11 +102,11 @@ fn failed(api: &Api, source: Source) -> Problem {
         (status = 429, body = ErrorBody, description = "The key does not work, nor did many others from this address.")))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    extensions: Extensions,
+    asked: Asked,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, Problem> {
     let key = caller::by_secret(&api, &credentials.key);
-    let (caller, cookie) = begin(&api, Source::of(&extensions), key)?;
+    let (caller, cookie) = begin(&api, &asked, key)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(view(&api, &caller))).into_response())
 }
 
@@ -112,18 +126,18 @@ pub(crate) async fn delete(State(api): State<Api>, headers: HeaderMap) -> Result
         caller::check_origin(&headers)?;
         api.sessions.end(token);
     }
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, session::clear_cookie())]).into_response())
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, session::clear_cookie(&headers))]).into_response())
 }
 
 /// The demo's link: begins a session and goes to the first page.
 pub(crate) async fn by_link(
     State(api): State<Api>,
-    extensions: Extensions,
+    asked: Asked,
     Named(token): Named<String>,
 ) -> Result<Response, Problem> {
     let link = api.options.signin.as_ref();
     let key = link.filter(|link| constant_time_eq(&link.token, &token)).map(|link| link.key);
-    let (_, cookie) = begin(&api, Source::of(&extensions), key).map_err(|problem| {
+    let (_, cookie) = begin(&api, &asked, key).map_err(|problem| {
         if problem.code() == "api.unauthenticated" {
             problem.hint("a link works only while the demo that printed it runs")
         } else {

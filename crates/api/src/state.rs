@@ -34,8 +34,6 @@ pub struct Options {
     pub signin: Option<SignIn>,
     /// More text for `/metrics`.
     pub metrics: Vec<MetricsText>,
-    /// What else makes the platform unwell, such as an offer that nothing can count.
-    pub complaints: Option<Arc<dyn Fn() -> Vec<String> + Send + Sync>>,
     /// How offers are doing; without it every open one is taken to serve.
     pub look: Option<Look>,
 }

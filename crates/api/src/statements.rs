@@ -8,12 +8,14 @@ use crate::money::{Currency, account_name, party_name};
 use crate::page::PageQuery;
 use crate::state::Api;
 use crate::time;
+use crate::vocabulary::{MovementKind, PartyRole};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sycee_core::State as Core;
+use sycee_core::catalog;
 use sycee_core::ids::Time;
 use sycee_core::ledger::{Account, Purpose};
 use sycee_node::{Cause, StatementLine as Movement};
@@ -40,14 +42,13 @@ pub(crate) struct Statement {
 pub(crate) struct StatementLine {
     position: u64,
     at: String,
-    /// `deposit`, `payout`, `correction`, `receipt`, or `metering`: lines of metering in one sum.
-    kind: &'static str,
+    kind: MovementKind,
     /// The receipt's id, or the words given with a deposit, payout or correction.
     reference: Option<String>,
     /// Position of the entry that a correction corrects.
     corrects: Option<u64>,
     /// Why the account was paid from a receipt.
-    role: Option<&'static str>,
+    role: Option<PartyRole>,
     counterparty: String,
     counterparty_account: String,
     /// Why an operator did it.
@@ -68,8 +69,16 @@ pub(crate) struct StatementQuery {
     cursor: Option<String>,
     /// Movements of a page: 50 if left out, at most 200. Those of one entry stay together, even if they are more.
     limit: Option<usize>,
-    /// `json` in pages, or `csv` whole.
-    format: Option<String>,
+    /// `json` in pages if left out, or `csv` whole.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Json,
+    Csv,
 }
 
 /// The movements of an account, oldest first.
@@ -83,11 +92,7 @@ pub(crate) async fn get(
     Named(id): Named<String>,
     Asked(query): Asked<StatementQuery>,
 ) -> Result<Response, Problem> {
-    let csv = match query.format.as_deref() {
-        None | Some("json") => false,
-        Some("csv") => true,
-        Some(_) => return Err(Problem::bad_request("api.bad_query", "`format` is `json` or `csv`")),
-    };
+    let csv = query.format == Some(Format::Csv);
     let work = move |api: &Api| -> Result<Response, Problem> {
         let page = PageQuery { cursor: query.cursor, limit: query.limit };
         let limit = if csv { FILE_LINES_MAX } else { page.limit() };
@@ -184,13 +189,15 @@ fn movements(
 
 fn view(state: &Core, currency: &Currency, line: &Movement) -> StatementLine {
     let (kind, reference, corrects) = match line.cause {
-        Cause::Metering => ("metering", None, None),
-        Cause::Posting(Purpose::Deposit) => ("deposit", line.reference.clone(), None),
-        Cause::Posting(Purpose::Payout) => ("payout", line.reference.clone(), None),
+        Cause::Metering => (MovementKind::Metering, None, None),
+        Cause::Posting(Purpose::Deposit) => (MovementKind::Deposit, line.reference.clone(), None),
+        Cause::Posting(Purpose::Payout) => (MovementKind::Payout, line.reference.clone(), None),
         Cause::Posting(Purpose::Correction { corrects }) => {
-            ("correction", line.reference.clone(), Some(corrects))
+            (MovementKind::Correction, line.reference.clone(), Some(corrects))
         }
-        Cause::Posting(Purpose::Receipt { request }) => ("receipt", Some(request.to_string()), None),
+        Cause::Posting(Purpose::Receipt { request }) => {
+            (MovementKind::Receipt, Some(request.to_string()), None)
+        }
     };
     StatementLine {
         position: line.position,
@@ -198,7 +205,7 @@ fn view(state: &Core, currency: &Currency, line: &Movement) -> StatementLine {
         kind,
         reference,
         corrects,
-        role: line.role.map(sycee_core::catalog::PartyRole::name),
+        role: line.role.map(PartyRole::from),
         counterparty: line.counterparty.map_or_else(String::new, |it| party_name(state, it)),
         counterparty_account: line.counterparty.map_or_else(String::new, |it| account_name(state, it)),
         reason: line.reason.clone(),
@@ -215,10 +222,10 @@ fn as_csv(id: &str, statement: &Statement) -> Response {
         let fields = [
             line.position.to_string(),
             line.at.clone(),
-            line.kind.to_owned(),
+            line.kind.word().to_owned(),
             quoted(line.reference.as_deref()),
             corrects,
-            line.role.unwrap_or("").to_owned(),
+            line.role.map_or("", |role| catalog::PartyRole::from(role).name()).to_owned(),
             quoted(Some(&line.counterparty)),
             quoted(line.reason.as_deref()),
             line.amount.clone(),

@@ -13,8 +13,7 @@ use utoipa::ToSchema;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok`, `degraded` or `stopped`.
-    status: &'static str,
+    status: HealthStatus,
     /// Of the newest entry decided.
     position: u64,
     /// Of the newest entry that is on the disk, which is the newest that anybody is told of.
@@ -24,6 +23,15 @@ pub(crate) struct Health {
     log_id: String,
     /// Why it is not `ok`.
     reasons: Vec<String>,
+}
+
+/// Whether it is well: `degraded` when something needs an operator, `stopped` when nothing is written any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum HealthStatus {
+    Ok,
+    Degraded,
+    Stopped,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,14 +70,13 @@ pub(crate) async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>)
     if let Some(behind) = status.clock_behind {
         reasons.push(format!("the clock is {} s behind the log", behind.as_secs()));
     }
-    reasons.extend(api.options.complaints.iter().flat_map(|complaints| complaints()));
-    let (code, word) = match (&status.stopped, reasons.is_empty()) {
-        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
-        (None, false) => (StatusCode::OK, "degraded"),
-        (None, true) => (StatusCode::OK, "ok"),
+    let (code, health) = match (&status.stopped, reasons.is_empty()) {
+        (Some(_), _) => (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::Stopped),
+        (None, false) => (StatusCode::OK, HealthStatus::Degraded),
+        (None, true) => (StatusCode::OK, HealthStatus::Ok),
     };
     let health = Health {
-        status: word,
+        status: health,
         position: newest(status.position),
         durable_position: newest(status.durable),
         started_at: time::format(status.started),

@@ -183,9 +183,6 @@ pub enum Refusal {
     NameNotAllowed,
     #[n(3)]
     MemberNotFound,
-    /// The member does not have the role that this needs.
-    #[n(4)]
-    RoleMissing,
     #[n(5)]
     ProviderNotFound,
     #[n(6)]
@@ -194,6 +191,9 @@ pub enum Refusal {
     ModelNotFound,
     #[n(8)]
     OfferNotFound,
+    /// The member does not have the role that this needs.
+    #[n(4)]
+    RoleMissing,
     /// The account does not exist, is in another asset, or is not of the member it should be of.
     #[n(9)]
     AccountNotFitting,
@@ -201,12 +201,12 @@ pub enum Refusal {
     FactsOutOfRange,
     #[n(11)]
     TermsOutOfRange,
-    #[n(12)]
-    LineageTooDeep,
     #[n(13)]
     SharesExceedWhole,
     #[n(14)]
     AncestorsExceedCap,
+    #[n(12)]
+    LineageTooDeep,
     #[n(15)]
     TooManyParties,
     #[n(16)]
@@ -226,17 +226,17 @@ impl Refusal {
             Self::NameTaken => "catalog.name_taken",
             Self::NameNotAllowed => "catalog.name_not_allowed",
             Self::MemberNotFound => "catalog.member_not_found",
-            Self::RoleMissing => "catalog.role_missing",
             Self::ProviderNotFound => "catalog.provider_not_found",
             Self::SiteNotFound => "catalog.site_not_found",
             Self::ModelNotFound => "catalog.model_not_found",
             Self::OfferNotFound => "catalog.offer_not_found",
+            Self::RoleMissing => "catalog.role_missing",
             Self::AccountNotFitting => "catalog.account_not_fitting",
             Self::FactsOutOfRange => "catalog.facts_out_of_range",
             Self::TermsOutOfRange => "catalog.terms_out_of_range",
-            Self::LineageTooDeep => "catalog.lineage_too_deep",
             Self::SharesExceedWhole => "catalog.shares_exceed_whole",
             Self::AncestorsExceedCap => "catalog.ancestors_exceed_cap",
+            Self::LineageTooDeep => "catalog.lineage_too_deep",
             Self::TooManyParties => "catalog.too_many_parties",
             Self::PriceOutOfRange => "catalog.price_out_of_range",
             Self::NoticeTooShort => "catalog.notice_too_short",
@@ -419,8 +419,7 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
             check::ancestors(tx.state(), *model)?;
         }
         Command::AddOffer { offer, model, site, terms, schedule, prices } => {
-            check::new_offer(tx.state(), *offer, *model, *site, terms)?;
-            check::new_schedule(tx.state(), *schedule, prices, *model, *site)?;
+            check::new_offer(tx.state(), *offer, *model, *site, terms, *schedule, prices)?;
             let prices = prices.starting(tx.at);
             let details =
                 Offer { model: *model, site: *site, terms: terms.clone(), standing: Standing::Active };

@@ -167,7 +167,7 @@ pub enum Event {
     },
 }
 
-/// In order of precedence: the first that holds is the one returned.
+/// In order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Refusal {
@@ -183,15 +183,15 @@ pub enum Refusal {
     NameNotAllowed,
     #[n(5)]
     ReferenceTooLong,
+    /// The posting to correct lies in the future.
+    #[n(9)]
+    NothingToCorrect,
     #[n(6)]
     AmountMustBePositive,
     #[n(7)]
     AmountTooLarge,
     #[n(8)]
     AssetsDiffer,
-    /// The posting to correct lies in the future.
-    #[n(9)]
-    NothingToCorrect,
     #[n(10)]
     BalanceTooLow,
 }
@@ -206,10 +206,10 @@ impl Refusal {
             Self::TooManyAccounts => "ledger.too_many_accounts",
             Self::NameNotAllowed => "ledger.name_not_allowed",
             Self::ReferenceTooLong => "ledger.reference_too_long",
+            Self::NothingToCorrect => "ledger.nothing_to_correct",
             Self::AmountMustBePositive => "ledger.amount_must_be_positive",
             Self::AmountTooLarge => "ledger.amount_too_large",
             Self::AssetsDiffer => "ledger.assets_differ",
-            Self::NothingToCorrect => "ledger.nothing_to_correct",
             Self::BalanceTooLow => "ledger.balance_too_low",
         }
     }
@@ -345,11 +345,10 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
         Command::Correct { account, amount, against, corrects, reference } => {
             let asset = asset_of(tx, *account)?;
             check_reference(reference)?;
-            let size = amount.checked_abs().ok_or(Refusal::AmountTooLarge)?;
-            check_amount(size)?;
             if *corrects >= tx.position {
                 return Err(Refusal::NothingToCorrect);
             }
+            let size = amount.checked_abs().ok_or(Refusal::AmountTooLarge)?;
             let (house, member) = (house(*against, asset), Account::Member(*account));
             let (from, to) = if *amount < 0 { (member, house) } else { (house, member) };
             move_money(tx, from, to, size, Purpose::Correction { corrects: *corrects }, reference)

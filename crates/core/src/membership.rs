@@ -214,6 +214,8 @@ pub enum Refusal {
     KeyExists,
     #[n(8)]
     KeyRevoked,
+    #[n(12)]
+    Ledger(#[n(0)] ledger::Refusal),
     /// The account belongs to another member.
     #[n(9)]
     NotYours,
@@ -223,8 +225,6 @@ pub enum Refusal {
     /// The last active operator cannot be suspended or lose the role.
     #[n(11)]
     LastOperator,
-    #[n(12)]
-    Ledger(#[n(0)] ledger::Refusal),
 }
 
 impl Refusal {
@@ -240,10 +240,10 @@ impl Refusal {
             Self::KeyNotFound => "membership.key_not_found",
             Self::KeyExists => "membership.key_exists",
             Self::KeyRevoked => "membership.key_revoked",
+            Self::Ledger(refusal) => refusal.code(),
             Self::NotYours => "membership.not_yours",
             Self::TooManyKeys => "membership.too_many_keys",
             Self::LastOperator => "membership.last_operator",
-            Self::Ledger(refusal) => refusal.code(),
         }
     }
 }

@@ -127,6 +127,9 @@ pub enum Refusal {
     /// None of the candidates can be sold now.
     #[n(4)]
     NoOffer,
+    /// The offer was not among the candidates.
+    #[n(9)]
+    OfferNotHeld,
     #[n(5)]
     OutOfRange,
     /// Nothing to spend.
@@ -141,9 +144,6 @@ pub enum Refusal {
     /// Money enough, but other running requests hold it.
     #[n(8)]
     InFlightBudget,
-    /// The offer was not among the candidates.
-    #[n(9)]
-    OfferNotHeld,
     #[n(10)]
     Full,
 }
@@ -157,11 +157,11 @@ impl Refusal {
             Self::RequestNotFound => "settlement.request_not_found",
             Self::KeyNotFitting => "settlement.key_not_fitting",
             Self::NoOffer => "settlement.no_offer",
+            Self::OfferNotHeld => "settlement.offer_not_held",
             Self::OutOfRange => "settlement.out_of_range",
             Self::InsufficientQuota => "settlement.insufficient_quota",
             Self::RequestTooLarge { output_fits: _ } => "settlement.request_too_large",
             Self::InFlightBudget => "settlement.in_flight_budget",
-            Self::OfferNotHeld => "settlement.offer_not_held",
             Self::Full => "settlement.full",
         }
     }

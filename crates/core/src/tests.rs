@@ -12,6 +12,7 @@ mod canonical;
 mod line;
 mod meter;
 pub(crate) mod names;
+mod precedence;
 mod properties;
 mod scenario;
 mod shown;

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
 use sycee_core::entry::Submission;
 use sycee_core::ids::{OfferId, RequestId, Time};
 use sycee_core::permission::Actor;
-use sycee_core::settlement::{Command, Endpoint};
+use sycee_core::settlement::{Command, Endpoint, Mark};
 use tokio::sync::watch;
 
 use crate::count::{Counted, Delivered, Obstacle, completion_count};
@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     /// Commands, marks and counts.
     waiting: FuturesUnordered<BoxFuture<'static, Input>>,
     place: Option<Place>,
+    /// What was handed in last: no more than the client has.
+    marked: Option<Mark>,
     heard_frames: u64,
     heard_gone: bool,
     stop: watch::Receiver<bool>,
@@ -97,6 +99,7 @@ impl Driver {
             call: None,
             waiting: FuturesUnordered::new(),
             place: None,
+            marked: None,
             heard_frames: 0,
             heard_gone: false,
             stop,
@@ -104,19 +107,23 @@ impl Driver {
         }
     }
 
-    /// Runs the flow to its end.
+    /// Runs the flow to its end. A flow that panics is brought to its end all the same: the books are closed at its last mark,
+    /// and the client is told.
     pub(crate) async fn run(mut self) {
-        let mut actions = Vec::new();
-        let mut input = Input::Begin;
-        loop {
-            self.flow.step(self.now(), input, &mut actions);
-            for action in actions.drain(..) {
-                self.act(action);
+        let whole = async {
+            let mut actions = Vec::new();
+            self.flow.step(self.now(), Input::Begin, &mut actions);
+            self.drive(actions).await;
+        };
+        if AssertUnwindSafe(whole).catch_unwind().await.is_err() {
+            tracing::error!(request = %self.request, "the work on a request panicked; it is closed at its last mark");
+            let rest = async {
+                let actions = self.break_down();
+                self.drive(actions).await;
+            };
+            if AssertUnwindSafe(rest).catch_unwind().await.is_err() {
+                tracing::error!(request = %self.request, "a request stays open until the gateway starts again");
             }
-            if self.flow.is_done() {
-                break;
-            }
-            input = self.next().await;
         }
         tracing::debug!(request = %self.request, milliseconds = self.began.1.elapsed().as_millis(), "a request has ended");
         self.transcript.finish();
@@ -124,6 +131,31 @@ impl Driver {
             // Read to its end, its connection can be used again.
             drop(tokio::time::timeout(DRAIN_FOR, body.collect()).await);
         }
+    }
+
+    async fn drive(&mut self, mut actions: Vec<Action>) {
+        loop {
+            for action in actions.drain(..) {
+                self.act(action);
+            }
+            if self.flow.is_done() {
+                break;
+            }
+            let input = self.next().await;
+            #[cfg(test)]
+            tests::swallow(&input);
+            self.flow.step(self.now(), input, &mut actions);
+        }
+    }
+
+    /// Nothing that was under way is waited for any more.
+    fn break_down(&mut self) -> Vec<Action> {
+        self.shared.metrics.panicked();
+        (self.call, self.place) = (None, None);
+        self.waiting.clear();
+        let mut actions = Vec::new();
+        self.flow.break_down(self.marked, self.transcript.head().is_some(), &mut actions);
+        actions
     }
 
     fn now(&self) -> Time {
@@ -187,6 +219,7 @@ impl Driver {
                 self.waiting.push(Box::pin(async move { Input::Decided(handle.submit(submission).await) }));
             }
             Action::Mark(mark) => {
+                self.marked = Some(mark);
                 let (marks, request) = (self.shared.marks.clone(), self.request);
                 self.waiting.push(Box::pin(async move {
                     // Without a ledger nothing more may be delivered.
@@ -305,5 +338,20 @@ async fn from_site(call: &mut Option<Call>) -> Input {
 async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Input;
+
+    /// A word that a request's task does not survive.
+    pub(crate) const POISON: &str = "poison-for-a-test";
+
+    pub(super) fn swallow(input: &Input) {
+        if let Input::Body(bytes) = input {
+            let is_poison = |part: &[u8]| part == POISON.as_bytes();
+            assert!(!bytes.windows(POISON.len()).any(is_poison), "poisoned by a test");
+        }
     }
 }

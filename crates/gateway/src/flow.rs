@@ -184,6 +184,8 @@ pub struct Flow {
     first_byte: Option<Time>,
     client_gone: bool,
     stopping: bool,
+    /// Nothing is left to do: unlike a stage that a panic has cut short.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -239,6 +241,7 @@ impl Flow {
             first_byte: None,
             client_gone: false,
             stopping: false,
+            ended: false,
         }
     }
 
@@ -357,7 +360,7 @@ impl Flow {
     fn client_gone(&mut self, now: Time, out: &mut Vec<Action>) {
         self.client_gone = true;
         match &self.stage {
-            Stage::New | Stage::Counting => self.stage = Stage::Done,
+            Stage::New | Stage::Counting => self.conclude(),
             Stage::Trying(_) => self.leave_attempt(now, out),
             Stage::Streaming(_) => self.leave_stream(now, out),
             // The hold's outcome, the count and the settlement are waited for; a complete answer is settled.
@@ -377,7 +380,12 @@ impl Flow {
 
     fn reject(&mut self, problem: Problem, out: &mut Vec<Action>) {
         out.push(Action::Reject(problem));
+        self.conclude();
+    }
+
+    fn conclude(&mut self) {
         self.stage = Stage::Done;
+        self.ended = true;
     }
 
     /// The candidate that an action names.

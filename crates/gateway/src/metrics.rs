@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     marks: AtomicU64,
     mark_batches: AtomicU64,
     joined: AtomicU64,
+    panicked: AtomicU64,
     timed_out: AtomicU64,
     turned_away: Mutex<BTreeMap<&'static str, u64>>,
     not_accepted: AtomicU64,
@@ -52,6 +53,11 @@ impl Metrics {
 
     pub(crate) fn joined(&self) {
         self.joined.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The work on a request panicked.
+    pub(crate) fn panicked(&self) {
+        self.panicked.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A connection ends because its client has sent or taken nothing for too long.
@@ -100,6 +106,7 @@ impl Metrics {
         };
         line("requests_total", "", self.requests.load(Ordering::Relaxed));
         line("requests_joined_total", "", self.joined.load(Ordering::Relaxed));
+        line("panics_total", "", self.panicked.load(Ordering::Relaxed));
         line("connections_open", "", connections as u64);
         for (limit, count) in &*self.turned_away.lock().expect("nothing panics while it counts") {
             line("connections_refused_total", &format!("{{limit=\"{limit}\"}}"), *count);

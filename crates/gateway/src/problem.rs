@@ -153,6 +153,12 @@ impl Problem {
         Self::new(502, SERVER, "provider_broke_off", message)
     }
 
+    /// Something in the gateway that never should has broken.
+    pub fn fault() -> Self {
+        let message = "The gateway broke off; what was delivered until here is the most that is charged.";
+        Self::new(500, SERVER, "internal_error", message)
+    }
+
     /// The books could not be brought up to date.
     pub fn not_settled() -> Self {
         let message = "The request could not be settled; it will be when the gateway is well again.";

@@ -1,4 +1,5 @@
 //! The HTTP shell: who asks, for what, and in which headers the answer goes out.
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -199,7 +200,7 @@ async fn begin(
     let bytes = read_body(request.into_body(), limits.body_bytes_max).await?;
     likeness.content = content(endpoint, &bytes);
     let work = bytes.len();
-    let parsed = off_thread(work, move || Parsed::read(endpoint, &bytes, limits.choices_max)).await?;
+    let parsed = off_thread(shared, work, move || Parsed::read(endpoint, &bytes, limits.choices_max)).await?;
 
     let stream = parsed.stream;
     let joinable = Joinable { request: id, stream, transcript: Transcript::new(limits.replay_bytes_max) };
@@ -211,28 +212,34 @@ async fn begin(
     }
     let transcript = Arc::clone(&joinable.transcript);
     let reader = transcript.read(connection).expect("a new transcript has its start");
+    let asked = Asked { shared: Arc::clone(shared), request: id, transcript, likeness };
     let (of, with) = (Arc::clone(shared), Arc::clone(&options));
-    let begun = off_thread(work, move || order(&of, &with, id, endpoint, (caller.key, account), parsed))
-        .await
-        .and_then(|order| run(shared, &options, order, transcript, likeness.clone()));
-    if let Err(problem) = begun {
-        // Whoever has joined meanwhile hears the same.
-        joinable.transcript.begin(Err(problem.clone()));
-        shared.joins.ended(&likeness, id, false);
-        return Err(problem);
+    let order =
+        off_thread(shared, work, move || order(&of, &with, id, endpoint, (caller.key, account), parsed))
+            .await;
+    match order {
+        Ok(order) => run(asked, &options, order)?,
+        Err(problem) => return Err(asked.refused(problem)),
     }
     Ok(Begun { request: id, stream, reader, requests_max: limits.requests_max })
 }
 
-/// Does what takes long for large bodies on a thread where nobody waits behind it.
+/// Does what takes long for large bodies on a thread where nobody waits behind it. Should it panic, this request fails alone.
 async fn off_thread<T: Send + 'static>(
+    shared: &Shared,
     bytes: usize,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    if bytes <= INLINE_BYTES_MAX {
-        return work();
-    }
-    tokio::task::spawn_blocking(work).await.expect("reading a request does not panic")
+    let work = move || catch_unwind(AssertUnwindSafe(work));
+    let done = if bytes <= INLINE_BYTES_MAX {
+        work()
+    } else {
+        tokio::task::spawn_blocking(work).await.expect("a panic in it was caught")
+    };
+    done.unwrap_or_else(|_| {
+        shared.metrics.panicked();
+        Err(Problem::fault())
+    })
 }
 
 fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Problem> {
@@ -353,48 +360,59 @@ fn order(
     })
 }
 
-/// One of the places for running requests. However the request ends, its readers hear the end, and its place is free again.
-struct Running {
+/// A request that others may have joined. However it ends, they hear the end.
+struct Asked {
     shared: Arc<Shared>,
     request: RequestId,
     transcript: Arc<Transcript>,
     likeness: Likeness,
 }
 
-impl Drop for Running {
+impl Asked {
+    /// Whoever has joined meanwhile hears the same.
+    fn refused(self, problem: Problem) -> Problem {
+        self.transcript.begin(Err(problem.clone()));
+        problem
+    }
+}
+
+impl Drop for Asked {
     fn drop(&mut self) {
         if self.transcript.head().is_none() {
-            self.transcript.begin(Err(Problem::not_settled()));
+            self.transcript.begin(Err(Problem::fault()));
         }
         self.transcript.finish();
         let has_answer = matches!(self.transcript.head(), Some(Ok(_)));
         self.shared.joins.ended(&self.likeness, self.request, has_answer);
-        self.shared.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One of the places for running requests, free again however the request ends.
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Starts the task that runs the request, whatever becomes of its connection.
-fn run(
-    shared: &Arc<Shared>,
-    options: &Arc<Options>,
-    order: Order,
-    transcript: Arc<Transcript>,
-    likeness: Likeness,
-) -> Result<(), Problem> {
+fn run(asked: Asked, options: &Arc<Options>, order: Order) -> Result<(), Problem> {
+    let shared = Arc::clone(&asked.shared);
     if shared.is_closing() {
-        return Err(Problem::stopping());
+        return Err(asked.refused(Problem::stopping()));
     }
-    if shared.running.fetch_add(1, Ordering::Relaxed) >= options.limits.requests_max {
-        shared.running.fetch_sub(1, Ordering::Relaxed);
-        return Err(Problem::overloaded());
+    let before = shared.running.fetch_add(1, Ordering::Relaxed);
+    let running = Running(Arc::clone(&shared));
+    if before >= options.limits.requests_max {
+        return Err(asked.refused(Problem::overloaded()));
     }
     shared.metrics.request();
-    let request = order.request;
-    let driver = Driver::new(Arc::clone(shared), Arc::clone(options), order, Arc::clone(&transcript));
-    let running = Running { shared: Arc::clone(shared), request, transcript, likeness };
+    let transcript = Arc::clone(&asked.transcript);
+    let driver = Driver::new(Arc::clone(&shared), Arc::clone(options), order, transcript);
     shared.tasks.spawn(async move {
         driver.run().await;
-        drop(running);
+        drop((asked, running));
     });
     Ok(())
 }

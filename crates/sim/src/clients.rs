@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-pub use config::{Consumer, Day, Mix, PopulationConfig};
+pub use config::{Consumer, Mix, PopulationConfig};
 pub use record::{Endpoint, Record};
 
 use crate::draw::Draw;

@@ -1,10 +1,10 @@
 //! The commands that work on a log directory: found it, check it, copy it.
 use crate::cli;
-use crate::secret;
 use crate::text;
 use anyhow::{Context as _, Result};
 use std::process::ExitCode;
 use std::sync::Arc;
+use sycee_api::secret;
 use sycee_core::genesis::AssetDefinition;
 use sycee_log::{Disk, RealDisk};
 use sycee_node::{Clock, Founding, Kept, Report};
@@ -17,7 +17,7 @@ fn disk() -> Arc<dyn Disk> {
 }
 
 pub(crate) fn init(arguments: &cli::Init) -> Result<ExitCode> {
-    let key = secret::api_key()?;
+    let key = secret::api_key().context("failed to draw a key")?;
     let assets = arguments.assets.iter();
     let founding = Founding {
         origin: arguments.origin.clone(),

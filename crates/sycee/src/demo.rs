@@ -1,12 +1,13 @@
 //! `sycee demo`: the whole platform on one machine, with simulated sites and clients, keys and money to try it with.
+use crate::books;
 use crate::cli;
 use crate::platform::{Platform, bind, tokio_runtime};
-use crate::{books, secret};
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use sycee_api::secret;
 use sycee_core::genesis::AssetDefinition;
 use sycee_core::ids::KeyId;
 use sycee_log::{Disk, RealDisk};
@@ -54,7 +55,7 @@ async fn demo(arguments: &cli::Demo) -> Result<ExitCode> {
         None => Supply::simulated(arguments.seed).await?,
     };
     let people = People::settle_in(&handle, &keys, &supply.document).await?;
-    let token = secret::random_text()?;
+    let token = secret::random_text().context("failed to draw the link that signs in")?;
     let api = sycee_api::Options {
         signin: Some(sycee_api::SignIn { token: token.clone(), key: operator_key(&handle, &keys)? }),
         ..sycee_api::Options::default()

@@ -23,7 +23,6 @@ mod demo;
 mod located;
 mod platform;
 mod provider;
-mod secret;
 mod serve;
 
 fn main() -> ExitCode {

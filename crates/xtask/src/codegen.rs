@@ -41,7 +41,9 @@ fn pages(tree: &Tree) -> [(&'static str, String); 2] {
 fn refusals_page(institutions: &[Institution]) -> String {
     let mut page = format!(
         "{NOTICE}# Refusals\n\nA refusal is a decided no: the request was understood and the rules answer it. It has a \
-         stable code and changes nothing. When several apply, the first in the table is given.\n"
+         stable code and changes nothing. An id is looked up first, then it is asked who may send the command, then the \
+         command is decided. When several refusals of one table apply, the first in it is given \
+         (`tests::precedence::the_earlier_row_wins` in `crates/core`).\n"
     );
     for institution in institutions.iter().filter(|it| !it.refusals.is_empty()) {
         section(&mut page, institution, "code", "when");

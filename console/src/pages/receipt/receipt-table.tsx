@@ -1,5 +1,6 @@
 // Receipts in rows, the same on every page that lists them.
 import { useRef } from "react";
+import type { Receipt } from "../../api/types";
 import { hrefTo } from "../../app/location";
 import { count } from "../../format/numbers";
 import { Exact, Id, Time } from "../../parts/figures";
@@ -12,7 +13,7 @@ export interface ReceiptRow {
   consumer?: string | null;
   model?: string | null;
   site?: string | null;
-  finish: string;
+  finish: Receipt["finish"];
   tokens: number;
   total: string;
   asset: string;

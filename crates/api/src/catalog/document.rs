@@ -1,6 +1,7 @@
 //! The catalogue as people write it: members, sites, models and offers by name, money as strings.
 //!
 //! `sycee apply catalog.toml` reads this from TOML and sends it as JSON; names are resolved against the log when it is applied.
+use crate::vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -43,7 +44,7 @@ pub struct Member {
     /// Those under common control; made if it is new.
     #[serde(default)]
     pub organisation: Option<String>,
-    /// `operator`, `consumer`, `provider`, `author`, `auditor`, `meter`.
+    #[schema(value_type = Vec<vocabulary::Role>)]
     pub roles: Vec<String>,
     #[serde(default)]
     pub accounts: Vec<Account>,
@@ -95,7 +96,8 @@ pub struct Site {
     pub joules_input: String,
     /// Joules per output token at the machine.
     pub joules_output: String,
-    /// Where the figures come from: `measured`, `published` or `assumed`.
+    /// Where the figures come from.
+    #[schema(value_type = vocabulary::Basis)]
     pub basis: String,
     #[serde(default)]
     pub simulated: bool,
@@ -107,7 +109,7 @@ pub struct Site {
 #[schema(as = DocumentModel)]
 pub struct Model {
     pub name: String,
-    /// `chat` or `embedding`.
+    #[schema(value_type = vocabulary::ModelKind)]
     pub kind: String,
     /// Name of the member who is paid as its author.
     pub author: String,
@@ -137,7 +139,7 @@ pub struct Base {
 pub struct Share {
     pub member: String,
     pub account: String,
-    /// `author` or `data_owner`.
+    #[schema(value_type = vocabulary::ShareRole)]
     pub role: String,
     pub share_ppm: u32,
 }

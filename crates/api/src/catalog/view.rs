@@ -1,9 +1,10 @@
 //! The catalogue as it is shown.
 use crate::decimal::{self, PPM_DECIMALS};
-use crate::members::{NamedRef, standing_name};
+use crate::members::NamedRef;
 use crate::money::{Currency, party_name};
 use crate::receipts::joules;
 use crate::time;
+use crate::vocabulary::{Basis, ModelKind, PartyRole, Standing};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use sycee_core::State;
@@ -25,7 +26,7 @@ pub(crate) struct Provider {
     id: String,
     name: String,
     member: NamedRef,
-    standing: &'static str,
+    standing: Standing,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -45,9 +46,9 @@ pub(crate) struct Site {
     pub(crate) joules_input: f64,
     /// Joules per output token at the machine.
     pub(crate) joules_output: f64,
-    /// Where these figures come from: `measured`, `published` or `assumed`.
-    pub(crate) badge: &'static str,
-    pub(crate) standing: &'static str,
+    /// Where these figures come from.
+    pub(crate) badge: Basis,
+    pub(crate) standing: Standing,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,11 +57,11 @@ pub(crate) struct Model {
     name: String,
     /// Who is paid as its author.
     owner: NamedRef,
-    kind: &'static str,
+    kind: ModelKind,
     context: u64,
     lineage: Vec<Lineage>,
     shares: Vec<Share>,
-    standing: &'static str,
+    standing: Standing,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,7 +76,7 @@ pub(crate) struct Lineage {
 pub(crate) struct Share {
     party: String,
     account: String,
-    role: &'static str,
+    role: PartyRole,
     share_ppm: u32,
 }
 
@@ -91,7 +92,7 @@ pub(crate) struct Offer {
     concurrency_max: u32,
     tokenizer: Option<String>,
     chat_template: Option<String>,
-    standing: &'static str,
+    standing: Standing,
     /// Whether it can be sold now: it, its model, its site and its provider are active.
     open: bool,
     schedules: Vec<Schedule>,
@@ -129,7 +130,7 @@ fn provider(state: &State, id: sycee_core::ids::ProviderId, provider: &catalog::
         id: id.to_string(),
         name: provider.name.clone(),
         member: member(state, provider.member),
-        standing: standing_name(provider.standing),
+        standing: provider.standing.into(),
     }
 }
 
@@ -149,8 +150,8 @@ pub(crate) fn site(state: &State, id: SiteId, site: &catalog::Site) -> Site {
         pue: decimal::format(facts.pue_ppm.into(), PPM_DECIMALS),
         joules_input: joules(facts.microjoules_input),
         joules_output: joules(facts.microjoules_output),
-        badge: facts.basis.name(),
-        standing: standing_name(site.standing),
+        badge: facts.basis.into(),
+        standing: site.standing.into(),
     }
 }
 
@@ -166,18 +167,18 @@ pub(crate) fn model(state: &State, id: ModelId, model: &catalog::Model) -> Model
     let shares = model.shares.iter().map(|share| Share {
         party: party_name(state, Account::Member(share.account)),
         account: share.account.to_string(),
-        role: share.role.name(),
+        role: share.role.into(),
         share_ppm: share.share_ppm,
     });
     Model {
         id: id.to_string(),
         name: model.name.clone(),
         owner: member(state, owner.expect("a model's account is open")),
-        kind: model.kind.name(),
+        kind: model.kind.into(),
         context: model.context,
         lineage: lineage.collect(),
         shares: shares.collect(),
-        standing: standing_name(model.standing),
+        standing: model.standing.into(),
     }
 }
 
@@ -195,7 +196,7 @@ pub(crate) fn offer(state: &State, id: OfferId, offer: &catalog::Offer) -> Offer
         concurrency_max: offer.terms.concurrency_max,
         tokenizer: offer.terms.tokenizer.map(|hash| hash.to_string()),
         chat_template: offer.terms.chat_template.map(|hash| hash.to_string()),
-        standing: standing_name(offer.standing),
+        standing: offer.standing.into(),
         open: catalog.is_open(id),
         schedules: schedules.map(|(id, it)| schedule(state, id, it)).collect(),
     }

@@ -1,5 +1,6 @@
 //! What the figures of a receipt are made of: lines, split, attempts, energy.
 use crate::money::{Currency, account_name, party_name};
+use crate::vocabulary::{self, AttemptOutcome, PartyRole};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use sycee_core::State;
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 /// remainders.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BucketLine {
-    bucket: &'static str,
+    bucket: vocabulary::Bucket,
     count: u64,
     /// Money per million tokens.
     price: String,
@@ -27,8 +28,7 @@ pub(crate) struct SplitLine {
     /// Who, by name.
     party: String,
     account: String,
-    /// `site`, `author`, `data_owner` or `fee`.
-    role: &'static str,
+    role: PartyRole,
     amount: String,
 }
 
@@ -38,8 +38,7 @@ pub(crate) struct SplitLine {
 pub(crate) struct AttemptMade {
     /// The site's name.
     site: String,
-    /// `served`, `unreachable`, `timed_out`, `failed`, `busy`, `broke_off` or `cancelled`.
-    outcome: &'static str,
+    outcome: AttemptOutcome,
     ms: u32,
 }
 
@@ -66,7 +65,7 @@ pub(super) fn lines(
         .collect();
     let amounts = apportion(&exact, total);
     let rows = used.iter().zip(amounts).map(|((bucket, count), amount)| BucketLine {
-        bucket: bucket.name(),
+        bucket: (*bucket).into(),
         count: *count,
         price: currency.write(schedule.prices.get(*bucket).into()),
         amount: currency.write(amount),
@@ -113,7 +112,7 @@ pub(super) fn parts(state: &State, currency: &Currency, receipt: &Settled, legs:
     let rows = legs.iter().zip(&receipt.roles).map(|(leg, role)| SplitLine {
         party: party_name(state, leg.to),
         account: account_name(state, leg.to),
-        role: role.name(),
+        role: (*role).into(),
         amount: currency.write(leg.amount),
     });
     rows.collect()
@@ -126,7 +125,7 @@ pub(super) fn attempts(state: &State, attempts: &[Attempt]) -> Vec<AttemptMade> 
     };
     let rows = attempts.iter().map(|attempt| AttemptMade {
         site: site(attempt).unwrap_or_else(|| attempt.offer.to_string()),
-        outcome: attempt.outcome.name(),
+        outcome: attempt.outcome.into(),
         ms: attempt.milliseconds,
     });
     rows.collect()

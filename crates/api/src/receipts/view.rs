@@ -4,12 +4,13 @@ use super::parts::{
 };
 use crate::money::{Currency, party_name};
 use crate::time;
+use crate::vocabulary::{Basis, Endpoint, Finish, Measure};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use sycee_core::State;
 use sycee_core::buckets::Buckets;
 use sycee_core::ledger::{Account, Leg};
-use sycee_core::settlement::{Finish, Settled};
+use sycee_core::settlement::Settled;
 use sycee_node::{Closed, Receipt as Recorded};
 use utoipa::ToSchema;
 
@@ -34,8 +35,7 @@ pub(crate) struct Receipt {
     account: String,
     /// What the consumer calls the key; null where the caller may not know.
     pub(super) key_label: Option<String>,
-    /// `chat` or `embeddings`.
-    endpoint: Option<&'static str>,
+    endpoint: Option<Endpoint>,
     stream: bool,
     /// Tokens by bucket: those that are not zero, and always `input_uncached` and `output_visible`.
     buckets: BTreeMap<&'static str, u64>,
@@ -51,8 +51,7 @@ pub(crate) struct Receipt {
     split: Vec<SplitLine>,
     /// Joules at the machine.
     joules: f64,
-    /// `measured`, `published` or `assumed`.
-    joules_badge: Option<&'static str>,
+    joules_badge: Option<Basis>,
     /// Money per kilowatt hour at the site when it was settled.
     power_price: Option<String>,
     pue: Option<String>,
@@ -61,12 +60,11 @@ pub(crate) struct Receipt {
     started_at: String,
     duration_ms: u64,
     first_token_ms: Option<u32>,
-    /// `stop`, `length`, `tool_calls`, `content_filter`, `cancelled`, `upstream_error`, `recovered` or `other`.
-    finish: &'static str,
+    finish: Finish,
     /// `own_count` where both sides were counted here, else `unverified`.
-    basis: Option<&'static str>,
-    input_basis: Option<&'static str>,
-    output_basis: Option<&'static str>,
+    basis: Option<Measure>,
+    input_basis: Option<Measure>,
+    output_basis: Option<Measure>,
     /// What the provider reported.
     reported: Option<BTreeMap<&'static str, u64>>,
     /// The report lies outside what the own count allows; the bill is the own count.
@@ -92,7 +90,7 @@ pub(crate) struct OverviewReceipt {
     tokens: u64,
     total: String,
     asset: String,
-    finish: &'static str,
+    finish: Finish,
 }
 
 pub(crate) fn receipt(state: &State, recorded: &Recorded, checkpoint: u64) -> Receipt {
@@ -102,7 +100,7 @@ pub(crate) fn receipt(state: &State, recorded: &Recorded, checkpoint: u64) -> Re
             attempts: attempts(state, &release.attempts),
             started_at: time::format(release.started),
             duration_ms: milliseconds(recorded, release.started.0),
-            finish: release.finish.name(),
+            finish: release.finish.into(),
             ..empty(state, recorded, *account, checkpoint)
         },
     }
@@ -169,7 +167,7 @@ fn empty(
         started_at: time::format(recorded.at),
         duration_ms: 0,
         first_token_ms: None,
-        finish: Finish::Other.name(),
+        finish: Finish::Other,
         basis: None,
         input_basis: None,
         output_basis: None,
@@ -182,13 +180,21 @@ fn empty(
     }
 }
 
+/// What both sides stand on.
+fn weaker(input: Measure, output: Measure) -> Measure {
+    match (input, output) {
+        (Measure::OwnCount, Measure::OwnCount) => Measure::OwnCount,
+        (Measure::Unverified, Measure::OwnCount | Measure::Unverified)
+        | (Measure::OwnCount, Measure::Unverified) => Measure::Unverified,
+    }
+}
+
 fn settled(state: &State, recorded: &Recorded, receipt: &Settled, legs: &[Leg], checkpoint: u64) -> Receipt {
     let schedule = state.catalog.schedules().get(&receipt.schedule).expect("schedules are never removed");
     let currency = Currency::of(state, schedule.asset);
     let site = state.catalog.sites().get(&receipt.site);
     let delivery = &receipt.delivery;
     let shown = delivery.usage.iter().filter(|(bucket, count)| *count > 0 || always_shown(*bucket));
-    let own_count = delivery.input_measure == delivery.output_measure;
     Receipt {
         model: Some(receipt.model.to_string()),
         model_name: state.catalog.models().get(&receipt.model).map(|model| model.name.clone()),
@@ -200,7 +206,7 @@ fn settled(state: &State, recorded: &Recorded, receipt: &Settled, legs: &[Leg], 
         simulated: site.is_some_and(|site| site.facts.simulated),
         schedule: Some(receipt.schedule.to_string()),
         key_label: state.membership.keys().get(&receipt.key).map(|key| key.label.clone()),
-        endpoint: Some(receipt.endpoint.name()),
+        endpoint: Some(receipt.endpoint.into()),
         stream: delivery.stream,
         buckets: counts(&delivery.usage),
         prices: shown
@@ -213,17 +219,17 @@ fn settled(state: &State, recorded: &Recorded, receipt: &Settled, legs: &[Leg], 
             != Some(receipt.total),
         split: parts(state, &currency, receipt, legs),
         joules: joules(receipt.energy.microjoules),
-        joules_badge: Some(receipt.energy.basis.name()),
+        joules_badge: Some(receipt.energy.basis.into()),
         power_price: Some(currency.write(receipt.energy.power_price.into())),
         pue: Some(crate::decimal::format(receipt.energy.pue_ppm.into(), crate::decimal::PPM_DECIMALS)),
         energy_cost: Some(currency.write(energy_cost(&receipt.energy))),
         started_at: time::format(delivery.started),
         duration_ms: milliseconds(recorded, delivery.started.0),
         first_token_ms: delivery.first_byte_milliseconds,
-        finish: delivery.finish.name(),
-        basis: Some(if own_count { delivery.input_measure.name() } else { "unverified" }),
-        input_basis: Some(delivery.input_measure.name()),
-        output_basis: Some(delivery.output_measure.name()),
+        finish: delivery.finish.into(),
+        basis: Some(weaker(delivery.input_measure.into(), delivery.output_measure.into())),
+        input_basis: Some(delivery.input_measure.into()),
+        output_basis: Some(delivery.output_measure.into()),
         reported: delivery.reported.as_ref().map(counts),
         dispute: delivery.dispute,
         attempts: attempts(state, &delivery.attempts),

@@ -70,7 +70,10 @@ fn nothing_is_both_sent_and_answered() {
         }
         seen
     };
-    let both: Vec<String> = reach("requestBody").intersection(&reach("responses")).cloned().collect();
+    let has_members =
+        |reference: &&String| !document.pointer(&reference[1..]).unwrap()["properties"].is_null();
+    let (sent, answered) = (reach("requestBody"), reach("responses"));
+    let both: Vec<&String> = sent.intersection(&answered).filter(has_members).collect();
     assert!(both.is_empty(), "{both:?}");
 }
 
@@ -107,6 +110,52 @@ fn the_catalogue_as_written_and_as_shown_are_two_things() {
     assert!(schemas["Site"]["properties"]["badge"].is_object());
     assert!(schemas["BucketLine"]["properties"]["count"].is_object());
     assert!(schemas["StatementLine"]["properties"]["balance"].is_object());
+}
+
+/// What can only be one of a few words says which, in answers and in requests.
+#[test]
+fn closed_vocabularies_are_enums() {
+    let document = document();
+    let members = [
+        ("Account", "standing"),
+        ("Attempt", "outcome"),
+        ("BucketLine", "bucket"),
+        ("CorrectionDraft", "against"),
+        ("DocumentMember", "roles"),
+        ("DocumentModel", "kind"),
+        ("DocumentShare", "role"),
+        ("DocumentSite", "basis"),
+        ("Health", "status"),
+        ("Member", "roles"),
+        ("Model", "kind"),
+        ("OverviewReceipt", "finish"),
+        ("Receipt", "basis"),
+        ("Receipt", "endpoint"),
+        ("Receipt", "finish"),
+        ("Receipt", "joules_badge"),
+        ("Site", "badge"),
+        ("SplitLine", "role"),
+        ("StandingDraft", "standing"),
+        ("StatementLine", "kind"),
+        ("StatementLine", "role"),
+    ];
+    for (schema, member) in members {
+        let value = &document["components"]["schemas"][schema]["properties"][member];
+        assert!(words(&document, value).is_some_and(|words| words.len() > 1), "{schema}.{member}: {value}");
+    }
+    let query = document["paths"]["/accounts/{id}/statement"]["get"]["parameters"].as_array().unwrap();
+    let format = query.iter().find(|it| it["name"] == "format").unwrap();
+    assert_eq!(words(&document, &format["schema"]).unwrap(), ["json", "csv"]);
+}
+
+/// The words of an enum, of a list of them, or of one that may be null.
+fn words(document: &Value, schema: &Value) -> Option<Vec<String>> {
+    let schema = super::schema::resolved(document, schema);
+    let parts = schema["oneOf"].as_array().into_iter().flatten().chain([&schema["items"]]);
+    match schema["enum"].as_array() {
+        Some(words) => Some(words.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        None => parts.filter(|part| !part.is_null()).find_map(|part| words(document, part)),
+    }
 }
 
 #[test]

@@ -362,7 +362,6 @@ async fn serve(handle: &Handle, key: KeyId, sights: Sights) -> (SocketAddr, Join
     let options = Options {
         signin: Some(SignIn { token: LINK.to_owned(), key }),
         metrics: vec![Arc::new(|| "test_metric 1\n".to_owned())],
-        complaints: None,
         look: Some(Arc::new(move |site, _, _| {
             sights.lock().unwrap().get(site.name.as_str()).copied().unwrap_or(Sight::Serves)
         })),

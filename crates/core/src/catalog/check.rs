@@ -1,7 +1,7 @@
 //! What the catalogue refuses: one guard a line, in the order of [`Refusal`].
 use super::{
-    AccountId, MemberId, Model, ModelId, OfferId, OfferTerms, Param, PartyRole, ProviderId, Refusal, Role,
-    Schedule, ScheduleId, SiteFacts, SiteId, Standing, Subject, Tx, arithmetic, limits, lineage,
+    AccountId, Asset, MemberId, Model, ModelId, OfferId, OfferTerms, Param, PartyRole, ProviderId, Refusal,
+    Role, Schedule, ScheduleId, SiteFacts, SiteId, Standing, Subject, Tx, arithmetic, limits, lineage,
 };
 use crate::State as Core;
 
@@ -62,8 +62,9 @@ pub(super) fn new_model(core: &Core, id: ModelId, details: &Model) -> Result<(),
     guard(!catalog.model_by_name.contains(&details.name), Refusal::NameTaken)?;
     guard(crate::name_allowed(&details.name), Refusal::NameNotAllowed)?;
     guard(details.bases.iter().all(|edge| catalog.models.contains(&edge.base)), Refusal::ModelNotFound)?;
-    let owner = core.ledger.account(details.account).ok_or(Refusal::AccountNotFitting)?;
-    guard(core.membership.may(owner.member, Role::Author), Refusal::RoleMissing)?;
+    let owner = core.ledger.account(details.account);
+    guard(owner.is_none_or(|it| core.membership.may(it.member, Role::Author)), Refusal::RoleMissing)?;
+    let owner = owner.ok_or(Refusal::AccountNotFitting)?;
     let fits = |account: AccountId| core.ledger.account(account).is_some_and(|it| it.asset == owner.asset);
     guard(details.shares.iter().all(|share| fits(share.account)), Refusal::AccountNotFitting)?;
     let bases = details.bases.iter().filter_map(|edge| catalog.models.get(&edge.base));
@@ -108,14 +109,18 @@ pub(super) fn new_offer(
     model: ModelId,
     site: SiteId,
     terms: &OfferTerms,
+    schedule: ScheduleId,
+    prices: &Schedule,
 ) -> Result<(), Refusal> {
     let catalog = &core.catalog;
-    guard(!catalog.offers.contains(&id), Refusal::IdExists)?;
-    guard(catalog.sites.contains(&site), Refusal::SiteNotFound)?;
-    guard(catalog.models.contains(&model), Refusal::ModelNotFound)?;
+    guard(!catalog.offers.contains(&id) && !catalog.schedules.contains(&schedule), Refusal::IdExists)?;
     let taken = catalog.offers.iter().any(|(_, it)| it.model == model && it.site == site);
     guard(!taken, Refusal::NameTaken)?;
-    offer_terms(terms)
+    guard(catalog.sites.contains(&site), Refusal::SiteNotFound)?;
+    guard(catalog.models.contains(&model), Refusal::ModelNotFound)?;
+    guard(all_paid_in(core, prices.asset, model, site), Refusal::AccountNotFitting)?;
+    offer_terms(terms)?;
+    price(prices)
 }
 
 pub(super) fn offer_terms(terms: &OfferTerms) -> Result<(), Refusal> {
@@ -125,20 +130,17 @@ pub(super) fn offer_terms(terms: &OfferTerms) -> Result<(), Refusal> {
     guard(sound, Refusal::TermsOutOfRange)
 }
 
-/// A price is sound if it lies in range and everybody it pays has an account in its asset.
-pub(super) fn new_schedule(
-    core: &Core,
-    id: ScheduleId,
-    prices: &Schedule,
-    model: ModelId,
-    site: SiteId,
-) -> Result<(), Refusal> {
-    let catalog = &core.catalog;
-    guard(!catalog.schedules.contains(&id), Refusal::IdExists)?;
-    let accounts =
-        [catalog.sites.get(&site).map(|it| it.account), catalog.models.get(&model).map(|it| it.account)];
-    let fits = |account: AccountId| core.ledger.account(account).is_some_and(|it| it.asset == prices.asset);
-    guard(accounts.into_iter().flatten().all(fits), Refusal::AccountNotFitting)?;
+/// Whether everybody whom a price pays has an account in its asset.
+fn all_paid_in(core: &Core, asset: Asset, model: ModelId, site: SiteId) -> bool {
+    let site = core.catalog.sites.get(&site).map(|it| it.account);
+    let model = core.catalog.models.get(&model).map(|it| it.account);
+    [site, model]
+        .into_iter()
+        .flatten()
+        .all(|account| core.ledger.account(account).is_some_and(|it| it.asset == asset))
+}
+
+fn price(prices: &Schedule) -> Result<(), Refusal> {
     let fees = u64::from(prices.model_fee_ppm).saturating_add(prices.platform_fee_ppm.into());
     guard(fees <= limits::PPM, Refusal::SharesExceedWhole)?;
     let in_range = prices.prices.0.iter().all(|price| *price <= limits::PRICE_MAX);
@@ -152,8 +154,10 @@ pub(super) fn next_schedule(
     prices: &Schedule,
 ) -> Result<(), Refusal> {
     let core = tx.state();
+    guard(!core.catalog.schedules.contains(&id), Refusal::IdExists)?;
     let details = core.catalog.offers.get(&offer).ok_or(Refusal::OfferNotFound)?;
-    new_schedule(core, id, prices, details.model, details.site)?;
+    guard(all_paid_in(core, prices.asset, details.model, details.site), Refusal::AccountNotFitting)?;
+    price(prices)?;
     let taken = core.catalog.timeline.contains(&(offer, prices.from));
     guard(prices.from >= tx.at.after(notice(core)) && !taken, Refusal::NoticeTooShort)?;
     let to_come = core.catalog.schedules_of(offer).filter(|(from, _)| *from > tx.at).count();

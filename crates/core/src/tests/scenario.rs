@@ -14,7 +14,7 @@ use crate::{Outcome, limits};
 use std::collections::BTreeMap;
 
 /// A world and what its scenario calls things.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Stage {
     pub(crate) world: World,
     requests: BTreeMap<String, RequestId>,

@@ -123,10 +123,13 @@ impl Flow {
             stream: self.order.stream,
             attempts: self.attempts.clone(),
             started: self.order.started,
-            first_byte_milliseconds: self
-                .first_byte
-                .map(|at| u32::try_from(milliseconds(self.order.started, at)).unwrap_or(u32::MAX)),
+            first_byte_milliseconds: self.first_byte_milliseconds(),
         }
+    }
+
+    pub(super) fn first_byte_milliseconds(&self) -> Option<u32> {
+        let span = milliseconds(self.order.started, self.first_byte?);
+        Some(u32::try_from(span).unwrap_or(u32::MAX))
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sycee_core::Outcome;
 use sycee_core::limits::SECOND;
-use sycee_core::settlement::{Command, Finish, Release};
+use sycee_core::settlement::{Command, Delivery, Finish, Mark, Release};
 use sycee_node::Unavailable;
 
 use super::bill::Ending;
@@ -26,6 +26,53 @@ pub(super) struct Closing {
 }
 
 impl Flow {
+    /// The task that ran the request has broken. What it marked last is settled, which is no more than the client has; without
+    /// a mark nothing is owed. Whatever was being closed is closed as it was.
+    pub(crate) fn break_down(&mut self, marked: Option<Mark>, has_head: bool, out: &mut Vec<Action>) {
+        if self.ended {
+            return;
+        }
+        match &self.stage {
+            Stage::New | Stage::Counting => return self.reject(Problem::fault(), out),
+            Stage::Closing(_) => return self.submit_closing(out),
+            Stage::Holding { input_max: _ }
+            | Stage::Trying(_)
+            | Stage::Streaming(_)
+            | Stage::Weighing(_)
+            | Stage::Done => {}
+        }
+        let ending = match (has_head, self.order.stream) {
+            (false, _) => Ending::Refused(Problem::fault()),
+            (true, true) => Ending::Broken(Problem::fault()),
+            (true, false) => Ending::Gone,
+        };
+        match marked.filter(|mark| mark.usage.output_total() != Some(0)) {
+            Some(mark) => {
+                let delivery = self.marked_delivery(mark);
+                self.close(Command::Settle { request: self.order.request, delivery }, ending, None, out);
+            }
+            None => self.release_with(Finish::Recovered, ending, out),
+        }
+    }
+
+    fn marked_delivery(&self, mark: Mark) -> Delivery {
+        let Mark { offer, usage, input_measure, output_measure } = mark;
+        Delivery {
+            offer,
+            usage,
+            input_measure,
+            output_measure,
+            reported: None,
+            dispute: false,
+            microjoules: None,
+            finish: Finish::Recovered,
+            stream: self.order.stream,
+            attempts: self.attempts.clone(),
+            started: self.order.started,
+            first_byte_milliseconds: self.first_byte_milliseconds(),
+        }
+    }
+
     /// Nothing is owed; the client hears `problem`, if it is still there.
     pub(super) fn release(&mut self, finish: Finish, problem: Option<Problem>, out: &mut Vec<Action>) {
         self.release_with(finish, problem.map_or(Ending::Gone, Ending::Refused), out);
@@ -85,6 +132,7 @@ impl Flow {
         } else {
             fail(&ending, out);
         }
+        self.conclude();
     }
 
     fn finish(&self, ending: Ending, usage: Option<Value>, out: &mut Vec<Action>) {

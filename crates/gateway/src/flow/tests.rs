@@ -249,6 +249,25 @@ fn a_gateway_that_stops_settles_what_was_delivered() {
     check("head; say 3; finish stop; done; stop", "3 words done; settled stop 5+4; served");
 }
 
+#[test]
+fn a_task_that_breaks_closes_the_books_at_its_last_mark() {
+    check("panic", "500 internal_error; released recovered; ");
+    check("head; panic", "500 internal_error; released recovered; ");
+    check("ask plain; head json; panic", "500 internal_error; released recovered; ");
+    check("head; say 3; panic", "3 words error internal_error; released recovered; ");
+    check("head; say 3; wait 500; say 4; panic", "7 words error internal_error; settled recovered 5+3; ");
+    check("head; say 200; panic", "200 words error internal_error; settled recovered 5+128; ");
+    check(
+        "marks late; head; say 200; panic; marks come",
+        "200 words error internal_error; settled recovered 5+128; ",
+    );
+    check(
+        "head; say 3; busy; finish stop; done; panic; well; wait 100",
+        "3 words done; settled stop 5+4; served",
+    );
+    check("head; say 3; finish stop; done; panic", "3 words done; settled stop 5+4; served");
+}
+
 /// Any step at any time.
 fn step() -> impl Strategy<Value = String> {
     let fixed = [
@@ -275,6 +294,7 @@ fn step() -> impl Strategy<Value = String> {
         "wait 40000",
         "leave",
         "stop",
+        "panic",
     ];
     prop_oneof![
         3 => proptest::sample::select(fixed.to_vec()).prop_map(str::to_owned),

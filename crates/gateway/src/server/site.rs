@@ -14,6 +14,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::driver::tests::POISON;
 use crate::tasks::Tasks;
 
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(super) enum Answer {
     Blocked,
     /// A word every few milliseconds until the client leaves.
     Endless,
+    /// So many words, one every few milliseconds, and then one that the request's task does not survive.
+    Poison(usize),
 }
 
 impl Answer {
@@ -122,13 +125,25 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) -> R
             let pace = tokio::time::interval(Duration::from_millis(3));
             let words = futures_util::stream::unfold((open, pace), |(open, mut pace)| async move {
                 pace.tick().await;
-                let event = format!("data: {}\n\n", chunk(&json!({"content": " word"}), &Value::Null));
-                Some((Ok::<_, Infallible>(Bytes::from(event)), (open, pace)))
+                Some((Ok::<_, Infallible>(word(" word")), (open, pace)))
             });
             events_response(Body::from_stream(words))
         }
+        Answer::Poison(words) => {
+            let pace = tokio::time::interval(Duration::from_millis(3));
+            let said = futures_util::stream::unfold((0, pace), move |(said, mut pace)| async move {
+                pace.tick().await;
+                let next = if said < words { word(" word") } else { word(POISON) };
+                Some((Ok::<_, Infallible>(next), (said + 1, pace)))
+            });
+            events_response(Body::from_stream(said))
+        }
         Answer::Blocked => unreachable!("waited for something else"),
     }
+}
+
+fn word(text: &str) -> Bytes {
+    Bytes::from(format!("data: {}\n\n", chunk(&json!({"content": text}), &Value::Null)))
 }
 
 fn events_response(body: Body) -> Response {

@@ -5,6 +5,7 @@ use sycee_core::settlement::{AttemptOutcome, Finish, Measure};
 use super::world::{Answer, CREDIT, World};
 
 mod connections;
+mod panics;
 mod refusals;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

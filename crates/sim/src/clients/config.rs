@@ -1,50 +1,38 @@
-//! Who the simulated clients are and what they do all day.
+//! Who the simulated clients are and what they do.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use hyper::Uri;
-use serde::{Deserialize, Serialize};
 
 use super::base_of;
 use crate::error::{Error, ErrorKind};
 
-/// Configuration of a population; unknown keys are refused.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Configuration of a population.
+#[derive(Clone, Debug)]
 pub struct PopulationConfig {
     /// Where the gateway is: `http://127.0.0.1:7720/v1`. Plain HTTP only.
     pub base_url: String,
     pub consumers: Vec<Consumer>,
     pub chat_models: Vec<String>,
     /// Without any, nobody asks for embeddings.
-    #[serde(default)]
     pub embedding_models: Vec<String>,
     /// Each consumer's log is `<name>.jsonl` in this folder, which is made if it is missing.
     pub log_folder: PathBuf,
-    #[serde(default = "one")]
     pub seed: u64,
-    /// Mean of all consumers together, over a day.
-    #[serde(default = "four")]
+    /// Mean of all consumers together.
     pub requests_per_second: f64,
-    #[serde(default)]
-    pub day: Day,
-    #[serde(default)]
     pub mix: Mix,
     /// Requests open at one time, of all consumers together.
-    #[serde(default = "thirty_two")]
     pub concurrency_max: usize,
     /// After so many requests a consumer is done; without it, never.
-    #[serde(default)]
     pub requests_max: Option<u64>,
     /// A request that takes longer is given up.
-    #[serde(default = "two_minutes")]
     pub timeout_ms: u64,
 }
 
 /// One simulated consumer.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone)]
 pub struct Consumer {
     /// Letters, digits, `-` and `_`; names the log file.
     pub name: String,
@@ -52,24 +40,8 @@ pub struct Consumer {
     pub key: String,
 }
 
-/// How the rate changes over a day.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Day {
-    #[default]
-    Flat,
-    /// Quiet at night, busiest in the afternoon and once more in the evening. The shape is an assumption.
-    Diurnal {
-        /// 86,400 is real time; less makes the days fly.
-        seconds_per_day: f64,
-        /// The hour of the day at which it starts, 0 to 24.
-        starts_at_hour: f64,
-    },
-}
-
 /// Shares of the requests, each from 0 to 1, and how long prompts are.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Mix {
     /// Of all requests.
     pub embeddings: f64,
@@ -129,13 +101,12 @@ impl PopulationConfig {
             chat_models,
             embedding_models: Vec::new(),
             log_folder,
-            seed: one(),
-            requests_per_second: four(),
-            day: Day::Flat,
+            seed: 1,
+            requests_per_second: 4.0,
             mix: Mix::default(),
-            concurrency_max: thirty_two(),
+            concurrency_max: 32,
             requests_max: None,
-            timeout_ms: two_minutes(),
+            timeout_ms: 120_000,
         }
     }
 
@@ -178,39 +149,10 @@ impl PopulationConfig {
             "mix.prompt_words_spread must be between 0 and 3"
         } else if self.mix.max_tokens_most < 16 {
             "mix.max_tokens_most must be at least 16"
-        } else if !self.day.is_possible() {
-            "a day needs seconds_per_day above 0 and starts_at_hour between 0 and 24"
         } else {
             return base_of(&self.base_url)
                 .ok_or_else(|| refused("base_url must be like http://127.0.0.1:7720/v1"));
         };
         Err(refused(wrong))
     }
-}
-
-impl Day {
-    fn is_possible(self) -> bool {
-        match self {
-            Self::Flat => true,
-            Self::Diurnal { seconds_per_day, starts_at_hour } => {
-                seconds_per_day > 0.0 && seconds_per_day.is_finite() && (0.0..=24.0).contains(&starts_at_hour)
-            }
-        }
-    }
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn four() -> f64 {
-    4.0
-}
-
-fn thirty_two() -> usize {
-    32
-}
-
-fn two_minutes() -> u64 {
-    120_000
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant as TokioInstant;
 
 use super::arrivals::Arrivals;
-use super::{Consumer, Day, Endpoint, Mix, Population, PopulationConfig, Record};
+use super::{Consumer, Endpoint, Mix, Population, PopulationConfig, Record};
 use crate::draw::Draw;
 use crate::error::ErrorKind;
 use crate::provider::{Behaviour, Outcome, Provider, ProviderConfig, SeenRequest};
@@ -150,25 +150,16 @@ async fn failures_are_written_down_as_they_were_told() {
 }
 
 #[test]
-fn arrivals_keep_their_rate_and_follow_the_day() {
+fn arrivals_keep_their_rate() {
     let consumer = Consumer { name: "one".to_owned(), key: String::new() };
     let mut config = PopulationConfig::new(String::new(), vec![consumer], Vec::new(), PathBuf::new());
     config.requests_per_second = 10.0;
-    config.day = Day::Diurnal { seconds_per_day: 2400.0, starts_at_hour: 0.0 };
     let begun = TokioInstant::now();
     let mut arrivals = Arrivals::start(&config, begun);
     let mut draw = Draw::from(&[b"arrivals"]);
-    let mut hours = [0_u32; 24];
-    loop {
-        let hour = (arrivals.next(&mut draw) - begun).as_secs() / 100;
-        match hours.get_mut(usize::try_from(hour).unwrap()) {
-            Some(count) => *count += 1,
-            None => break,
-        }
-    }
-    let all: u32 = hours.iter().sum();
-    assert!((23_000..25_000).contains(&all), "10 a second over 2400 seconds: {all}");
-    assert!((200..400).contains(&hours[3]) && (1_400..1_800).contains(&hours[15]), "{hours:?}");
+    let last = (0..24_000).map(|_| arrivals.next(&mut draw)).last().unwrap();
+    let seconds = (last - begun).as_secs();
+    assert!((2_300..2_500).contains(&seconds), "24,000 at 10 a second: {seconds} s");
 }
 
 #[test]
@@ -183,7 +174,6 @@ fn a_population_that_cannot_be_is_refused() {
     assert!(good.check().is_ok_and(|base| base.port_u16() == Some(1)));
     assert!(!format!("{good:?}").contains("secret"), "keys are never printed");
     let mix = Mix::default();
-    let night = Day::Diurnal { seconds_per_day: 0.0, starts_at_hour: 0.0 };
     for (wrong, word) in [
         (PopulationConfig { base_url: "https://x/v1".to_owned(), ..good.clone() }, "base_url"),
         (PopulationConfig { base_url: "/v1".to_owned(), ..good.clone() }, "base_url"),
@@ -195,7 +185,6 @@ fn a_population_that_cannot_be_is_refused() {
         (PopulationConfig { requests_per_second: f64::NAN, ..good.clone() }, "requests_per_second"),
         (PopulationConfig { concurrency_max: 0, ..good.clone() }, "concurrency_max"),
         (PopulationConfig { timeout_ms: 0, ..good.clone() }, "timeout_ms"),
-        (PopulationConfig { day: night, ..good.clone() }, "seconds_per_day"),
         (PopulationConfig { mix: Mix { streams: 1.1, ..mix }, ..good.clone() }, "share"),
         (PopulationConfig { mix: Mix { prompt_words_median: 0.0, ..mix }, ..good.clone() }, "median"),
         (PopulationConfig { mix: Mix { prompt_words_spread: 9.0, ..mix }, ..good.clone() }, "spread"),

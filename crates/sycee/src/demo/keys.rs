@@ -1,5 +1,4 @@
 //! The demo's keys: drawn once, kept beside the log so that a demo can be continued. Only a demo keeps keys.
-use crate::secret;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -7,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use sycee_api::secret;
 
 const NAME: &str = "demo-keys.json";
 
@@ -34,9 +34,9 @@ impl Keys {
                 directory.display()
             );
         }
-        let draw = |name: &&str| Ok(((*name).to_owned(), secret::api_key()?));
-        let keys =
-            Self { operator: secret::api_key()?, members: members.iter().map(draw).collect::<Result<_>>()? };
+        let drawn = || secret::api_key().context("failed to draw a key");
+        let draw = |name: &&str| Ok(((*name).to_owned(), drawn()?));
+        let keys = Self { operator: drawn()?, members: members.iter().map(draw).collect::<Result<_>>()? };
         std::fs::create_dir_all(directory)
             .with_context(|| format!("failed to make {}", directory.display()))?;
         keys.save(&path).with_context(|| format!("failed to write {}", path.display()))?;

@@ -1,8 +1,8 @@
 //! The demo's people: registered, with accounts, keys and money.
 use super::keys::Keys;
-use crate::secret;
 use anyhow::{Result, bail};
 use sycee_api::catalog::{Document, apply};
+use sycee_api::secret;
 use sycee_core::Outcome;
 use sycee_core::entry::{Command, Submission};
 use sycee_core::ids::{AccountId, KeyId, MemberId};

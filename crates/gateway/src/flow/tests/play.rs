@@ -3,7 +3,7 @@
 //! A script is a list of steps divided by `;`. The first may say what is asked: `ask plain max 10 n 2 usage stops credit 5000`.
 //! Others are what the site says (`head`, `head 500`, `say 3`, `blurt 900`, `finish stop`, `usage 9 4`, `done`, `end`, `error`, `garbage`,
 //! `broken`, `unreachable`, `full`, `body {…}`), what the client does (`slow`, `got`, `leave`), what the ledger does
-//! (`marks late`, `marks come`, `busy`, `well`, `stopped`), and time: `wait 1500`.
+//! (`marks late`, `marks come`, `busy`, `well`, `stopped`), what becomes of the task (`panic`), and time: `wait 1500`.
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -47,6 +47,7 @@ pub(super) struct Play {
     undecided: Option<Command>,
     marks_are_late: bool,
     late_mark: Option<Mark>,
+    handed_out: Option<Mark>,
     is_slow: bool,
     // What the client sees.
     /// The schedule that the answer's head names.
@@ -176,6 +177,7 @@ impl Play {
             undecided: None,
             marks_are_late: false,
             late_mark: None,
+            handed_out: None,
             is_slow: false,
             head: None,
             frames: Vec::new(),
@@ -242,6 +244,7 @@ impl Play {
             "got" => self.deliver(),
             "leave" => self.feed(Input::ClientGone),
             "stop" => self.feed(Input::Stop),
+            "panic" => self.break_down(),
             "marks" => self.time_marks(rest),
             "busy" => self.ledger = Ledger::Busy,
             "well" => self.ledger = Ledger::Well,
@@ -249,6 +252,18 @@ impl Play {
             "wait" => self.wait(rest.parse().unwrap()),
             other => panic!("no such step: {other:?}"),
         }
+    }
+
+    /// The task that runs the flow panics: everything that was under way for it is lost.
+    fn break_down(&mut self) {
+        self.inputs.clear();
+        self.running = false;
+        let mut out = Vec::new();
+        self.flow.break_down(self.handed_out, self.head.is_some(), &mut out);
+        for action in out {
+            self.act(action);
+        }
+        self.play();
     }
 
     fn say(&mut self, words: &str) {
@@ -335,8 +350,14 @@ impl Play {
                 self.inputs.push_back(Input::AnswerCounted(counted));
             }
             Action::Submit(command) => self.submit(command),
-            Action::Mark(mark) if self.marks_are_late => self.late_mark = Some(mark),
-            Action::Mark(mark) => self.mark(mark),
+            Action::Mark(mark) => {
+                self.handed_out = Some(mark);
+                if self.marks_are_late {
+                    self.late_mark = Some(mark);
+                } else {
+                    self.mark(mark);
+                }
+            }
             Action::Send(_, body) => {
                 assert!(self.is_held(), "F1: sent before the hold is durable");
                 assert!(self.head.is_none(), "F3: another site after the answer began");
