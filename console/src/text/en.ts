@@ -333,6 +333,7 @@ export const en = {
   "kind.payout": "Payout",
   "kind.receipt": "Receipt",
   "kind.correction": "Correction",
+  "kind.metering": "Metering",
 
   "catalog.find": "Filter",
   "catalog.open": "open",

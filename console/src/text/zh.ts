@@ -321,6 +321,7 @@ export const zh: Record<keyof typeof en, string> = {
   "kind.payout": "支付",
   "kind.receipt": "收据",
   "kind.correction": "更正",
+  "kind.metering": "批量计量",
 
   "catalog.find": "筛选",
   "catalog.open": "开放",

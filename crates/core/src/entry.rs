@@ -65,7 +65,7 @@ impl Entry {
     }
 
     fn sent(&self) -> Command {
-        let batches = self.events.iter().filter_map(|event| match event {
+        let mut batches = self.events.iter().filter_map(|event| match event {
             Event::Metering(event) => event.batch(),
             Event::Genesis(_)
             | Event::Ledger(_)
@@ -76,7 +76,7 @@ impl Entry {
             | Event::Royalty(_)
             | Event::Settlement(_) => None,
         });
-        match batches.last() {
+        match batches.next_back() {
             Some(batch) => metering::Command::Record { batch: batch.clone() }.into(),
             None => self.command.clone(),
         }

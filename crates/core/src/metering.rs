@@ -212,7 +212,7 @@ pub struct Paid {
 pub struct Source {
     #[n(0)]
     pub member: MemberId,
-    /// As its CloudEvents name it.
+    /// As its events name it.
     #[n(1)]
     pub name: String,
     /// It may report for this provider's sites only; none: for all.
@@ -359,17 +359,10 @@ fn advance(state: &mut State, batch: &Batch) {
 pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (source, progress) in &state.metering.progress {
-        let ends = progress.recent.iter().map(|seen| seen.end);
-        let joined = progress
-            .recent
-            .iter()
-            .skip(1)
-            .zip(ends.clone())
-            .all(|(seen, end)| seen.first <= end && seen.end > end);
-        if !joined
-            || ends.last().unwrap_or(progress.next) != progress.next
-            || !state.metering.sources.contains(source)
-        {
+        let next_to = |(one, other): (&Seen, &Seen)| other.first <= one.end && one.end < other.end;
+        let joined = progress.recent.iter().zip(progress.recent.iter().skip(1)).all(next_to);
+        let ended = progress.recent.last().map_or(0, |seen| seen.end) == progress.next;
+        if !joined || !ended || !state.metering.sources.contains(source) {
             breaches.push(Breach::new("U1", format!("{source} has come to {progress:?}")));
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct Lanes<'a> {
     provider: Option<ProviderId>,
     /// By offer, its lane found last.
     heads: Vec<u32>,
-    lanes: Vec<Lane>,
+    opened: Vec<Lane>,
     pots: Vec<Pot>,
     by_model: BTreeMap<ModelId, Place>,
 }
@@ -67,7 +67,7 @@ impl<'a> Lanes<'a> {
             settlement,
             provider,
             heads: vec![NONE; offers],
-            lanes: Vec::new(),
+            opened: Vec::new(),
             pots: Vec::new(),
             by_model: BTreeMap::new(),
         }
@@ -78,7 +78,7 @@ impl<'a> Lanes<'a> {
     pub(super) fn find(&mut self, offer: Handle, start: Time, judging: bool) -> Result<Place, LineRefusal> {
         let index = usize::try_from(offer.0).expect("usize holds 32 bits");
         let mut place = *self.heads.get(index).ok_or(LineRefusal::OfferNotFound)?;
-        while let Some(lane) = self.lanes.get(usize::try_from(place).expect("usize holds 32 bits")) {
+        while let Some(lane) = self.opened.get(usize::try_from(place).expect("usize holds 32 bits")) {
             if lane.from <= start && start < lane.until {
                 return Ok(usize::try_from(place).expect("usize holds 32 bits"));
             }
@@ -115,8 +115,8 @@ impl<'a> Lanes<'a> {
             schedule,
             site,
         };
-        let place = self.lanes.len();
-        self.lanes.push(lane);
+        let place = self.opened.len();
+        self.opened.push(lane);
         if let Some(head) = self.heads.get_mut(index) {
             *head = u32::try_from(place).expect("a batch has fewer lines");
         }
@@ -142,20 +142,20 @@ impl<'a> Lanes<'a> {
 
     #[inline]
     pub(super) fn asset(&self, place: Place) -> Asset {
-        self.lanes.get(place).expect("found before").asset
+        self.opened.get(place).expect("found before").asset
     }
 
     /// What a line costs.
     #[inline]
     pub(super) fn cost(&self, place: Place, usage: &Buckets) -> Amount {
-        let lane = self.lanes.get(place).expect("found before");
+        let lane = self.opened.get(place).expect("found before");
         price::total(usage, &lane.prices).expect("ten buckets of 2^32 tokens at PRICE_MAX fit 128 bits")
     }
 
     /// Splits what a line has paid.
     #[inline]
     pub(super) fn pay(&mut self, place: Place, total: Amount) {
-        let lane = self.lanes.get_mut(place).expect("found before");
+        let lane = self.opened.get_mut(place).expect("found before");
         lane.splitter.pay(total);
         let &[_, to_pot, _] = lane.splitter.last() else { unreachable!("three shares make three parts") };
         if to_pot > 0 {
@@ -164,7 +164,7 @@ impl<'a> Lanes<'a> {
     }
 
     pub(super) fn into_parts(self) -> (Vec<Lane>, Vec<Pot>) {
-        (self.lanes, self.pots)
+        (self.opened, self.pots)
     }
 }
 

@@ -4,11 +4,11 @@
 //! one, and waits for the answer, which comes when the batch is durable; several batches are under way. Then the same at four
 //! fifths of that rate, where a batch's time counts from when it was due. At the end the node is opened again from the snapshot
 //! it had before the lines, and the log is verified from its first byte.
+#![expect(clippy::cast_precision_loss, reason = "figures are told to three digits")]
 use crate::bench::{generator, market, process};
 use crate::cli::{Load, Settle};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
-use std::collections::VecDeque;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, ExitCode, Stdio};
@@ -21,6 +21,7 @@ use sycee_core::permission::Actor;
 use sycee_core::{Event, Outcome, Submission};
 use sycee_log::{Disk, RealDisk};
 use sycee_node::{Clock, Founding, Handle, Node, Options, Unavailable};
+use tokio::task::JoinSet;
 
 /// Batches sent and not answered.
 const UNDER_WAY: usize = 6;
@@ -136,11 +137,11 @@ impl Phase {
     fn percentiles(&self) -> serde_json::Value {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
-        let at = |part: f64| {
-            let index = ((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1));
+        let at = |thousandths: usize| {
+            let index = (sorted.len() * thousandths / 1000).min(sorted.len().saturating_sub(1));
             sorted.get(index).map(|it| micro(it.as_secs_f64() * 1e3))
         };
-        json!({ "p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "batches": sorted.len() })
+        json!({ "p50": at(500), "p99": at(990), "p999": at(999), "batches": sorted.len() })
     }
 }
 
@@ -193,50 +194,53 @@ async fn send(handle: &Handle, input: &mut BufReader<ChildStdout>, rate: Option<
         processor: Duration::ZERO,
         latencies: Vec::new(),
     };
-    let mut under_way = VecDeque::new();
+    let mut under_way = JoinSet::new();
     while let Some(batch) = next {
         let due = match rate {
             Some(rate) => began + Duration::from_secs_f64(phase.lines as f64 / rate),
             None => Instant::now(),
         };
         while Instant::now() < due {
-            match under_way.pop_front() {
-                Some(first) => phase.take(first).await?,
-                None => tokio::time::sleep_until(due.into()).await,
+            match tokio::time::timeout_at(due.into(), under_way.join_next()).await {
+                Ok(Some(answer)) => phase.take(answer??),
+                Ok(None) => tokio::time::sleep_until(due.into()).await,
+                Err(_) => {}
             }
         }
         phase.lines += batch.len();
         phase.tokens += batch.lines.tokens();
         let handle = handle.clone();
-        under_way.push_back((due, tokio::spawn(async move { submit(&handle, batch).await })));
+        under_way.spawn(async move { submit(&handle, batch, due).await });
         tokio::task::yield_now().await;
         if under_way.len() >= UNDER_WAY {
-            let first = under_way.pop_front().context("some are under way")?;
-            phase.take(first).await?;
+            phase.take(under_way.join_next().await.context("some are under way")??);
         }
         next = generator::read(input)?;
     }
-    for first in under_way {
-        phase.take(first).await?;
+    while let Some(answer) = under_way.join_next().await {
+        phase.take(answer??);
     }
     phase.elapsed = began.elapsed();
     phase.processor = process::processor_time()?.saturating_sub(processor);
     Ok(phase)
 }
 
-type UnderWay = (Instant, tokio::task::JoinHandle<Result<(u64, Instant)>>);
+/// A batch that is durable.
+struct Answer {
+    refused: u64,
+    /// Since it was due.
+    took: Duration,
+}
 
 impl Phase {
-    async fn take(&mut self, (due, answer): UnderWay) -> Result<()> {
-        let (refused, answered) = answer.await??;
+    fn take(&mut self, Answer { refused, took }: Answer) {
         self.refused += refused;
-        self.latencies.push(answered.saturating_duration_since(due));
-        Ok(())
+        self.latencies.push(took);
     }
 }
 
-/// Sends a batch and waits until it is durable; tells how many of its lines bring no money, and when that was known.
-async fn submit(handle: &Handle, batch: Batch) -> Result<(u64, Instant)> {
+/// Sends a batch and waits until it is durable.
+async fn submit(handle: &Handle, batch: Batch, due: Instant) -> Result<Answer> {
     let command = metering::Command::Record { batch };
     let submission = Submission::internal(Actor::Member(market::METER), command);
     loop {
@@ -248,7 +252,7 @@ async fn submit(handle: &Handle, batch: Batch) -> Result<(u64, Instant)> {
                     }
                     _ => 0,
                 });
-                return Ok((refused.sum(), Instant::now()));
+                return Ok(Answer { refused: refused.sum(), took: due.elapsed() });
             }
             Ok(Outcome::Repeated { .. }) => bail!("a batch has no id"),
             Ok(Outcome::Refused(refusal)) => bail!("a batch was refused: {}", refusal.code()),
@@ -265,7 +269,7 @@ fn spot_check(handle: &Handle, lines: u64) -> Result<()> {
     let counted: u64 = views
         .metered()
         .hours()
-        .flat_map(|hour| offers.clone().filter_map(move |offer| Some((hour, offer))))
+        .flat_map(|hour| offers.clone().map(move |offer| (hour, offer)))
         .filter_map(|(hour, offer)| Some(views.metered().offer(hour, Index(offer))?.lines))
         .sum();
     ensure!(counted == lines, "{lines} lines were sent and the rollups have {counted}");
