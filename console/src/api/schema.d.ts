@@ -899,7 +899,7 @@ export interface components {
          * @description Why money moved.
          * @enum {string}
          */
-        MovementKind: "deposit" | "payout" | "correction" | "receipt";
+        MovementKind: "deposit" | "payout" | "correction" | "receipt" | "metering";
         /** @description A thing and what it is called. */
         NamedRef: {
             id: string;

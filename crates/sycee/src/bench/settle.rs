@@ -213,7 +213,7 @@ async fn send(handle: &Handle, input: &mut BufReader<ChildStdout>, rate: Option<
         under_way.spawn(async move { submit(&handle, batch, due).await });
         tokio::task::yield_now().await;
         if under_way.len() >= UNDER_WAY {
-            phase.take(under_way.join_next().await.context("some are under way")??);
+            phase.take(under_way.join_next().await.context("some are under way")???);
         }
         next = generator::read(input)?;
     }
