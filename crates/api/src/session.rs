@@ -3,6 +3,7 @@
 //! A session is bound to its key: when the key is revoked or its member suspended, the session ends at once. What is kept is a
 //! hash, so that nobody who reads this memory is signed in.
 use crate::secret::{self, NoRandomness};
+use axum::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -83,11 +84,24 @@ fn end_oldest(sessions: &mut BTreeMap<TokenHash, Session>, among: impl Fn(&Sessi
     }
 }
 
-/// The value of the cookie's header.
-pub(crate) fn set_cookie(token: &str) -> String {
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LIFETIME / SECOND)
+/// The value of the cookie's header, as an answer to a request with `headers`.
+pub(crate) fn set_cookie(token: &str, headers: &HeaderMap) -> String {
+    cookie(token, LIFETIME / SECOND, headers)
 }
 
-pub(crate) fn clear_cookie() -> String {
-    format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
+pub(crate) fn clear_cookie(headers: &HeaderMap) -> String {
+    cookie("", 0, headers)
+}
+
+fn cookie(value: &str, seconds: u64, headers: &HeaderMap) -> String {
+    let secure = if came_by_https(headers) { "; Secure" } else { "" };
+    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+}
+
+/// As the proxy in front says, the first one if there are several. Whoever says so without one only keeps their own cookie from
+/// themselves.
+fn came_by_https(headers: &HeaderMap) -> bool {
+    let said = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    let first = said.and_then(|value| value.split(',').next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
 }

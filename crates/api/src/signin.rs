@@ -8,10 +8,12 @@ use crate::session;
 use crate::state::Api;
 use crate::vocabulary::Role;
 use axum::Json;
-use axum::extract::State;
-use axum::http::{Extensions, HeaderMap, StatusCode, header};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::time::Instant;
 use sycee_core::ids::KeyId;
 use utoipa::ToSchema;
@@ -57,13 +59,27 @@ fn view(api: &Api, caller: &Caller) -> Session {
     Session { member: SessionMember { member, roles }, accounts: accounts.collect() }
 }
 
+/// Who asks to be signed in: from where, and by which way.
+pub(crate) struct Sender {
+    source: Source,
+    headers: HeaderMap,
+}
+
+impl FromRequestParts<Api> for Sender {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
+        Ok(Self { source: Source::of(&parts.extensions), headers: parts.headers.clone() })
+    }
+}
+
 /// Begins a session for a key, if it works.
-fn begin(api: &Api, source: Source, key: Option<KeyId>) -> Result<(Caller, String), Problem> {
+fn begin(api: &Api, sender: &Sender, key: Option<KeyId>) -> Result<(Caller, String), Problem> {
     let Some(caller) = key.and_then(|key| caller::of_key(api, key)) else {
-        return Err(failed(api, source));
+        return Err(failed(api, sender.source));
     };
     let token = api.sessions.begin(caller.key, caller.id, api.node.now()).map_err(Problem::no_randomness)?;
-    Ok((caller, session::set_cookie(&token)))
+    Ok((caller, session::set_cookie(&token, &sender.headers)))
 }
 
 fn failed(api: &Api, source: Source) -> Problem {
@@ -86,11 +102,11 @@ fn failed(api: &Api, source: Source) -> Problem {
         (status = 429, body = ErrorBody, description = "The key does not work, nor did many others from this address.")))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    extensions: Extensions,
+    sender: Sender,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, Problem> {
     let key = caller::by_secret(&api, &credentials.key);
-    let (caller, cookie) = begin(&api, Source::of(&extensions), key)?;
+    let (caller, cookie) = begin(&api, &sender, key)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(view(&api, &caller))).into_response())
 }
 
@@ -110,18 +126,18 @@ pub(crate) async fn delete(State(api): State<Api>, headers: HeaderMap) -> Result
         caller::check_origin(&headers)?;
         api.sessions.end(token);
     }
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, session::clear_cookie())]).into_response())
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, session::clear_cookie(&headers))]).into_response())
 }
 
 /// The demo's link: begins a session and goes to the first page.
 pub(crate) async fn by_link(
     State(api): State<Api>,
-    extensions: Extensions,
+    sender: Sender,
     Named(token): Named<String>,
 ) -> Result<Response, Problem> {
     let link = api.options.signin.as_ref();
     let key = link.filter(|link| constant_time_eq(&link.token, &token)).map(|link| link.key);
-    let (_, cookie) = begin(&api, Source::of(&extensions), key).map_err(|problem| {
+    let (_, cookie) = begin(&api, &sender, key).map_err(|problem| {
         if problem.code() == "api.unauthenticated" {
             problem.hint("a link works only while the demo that printed it runs")
         } else {

@@ -34,6 +34,30 @@ async fn a_key_becomes_a_cookie_that_scripts_and_other_sites_cannot_use() {
     assert_eq!(refused["code"], "api.unauthenticated");
 }
 
+/// TLS ends at the proxy in front, which says how the request came to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_https_the_cookie_goes_over_https_only() {
+    let world = World::new().await;
+    let calls = [
+        post("/session", json!({"key": world.ada.key})),
+        get(&format!("//signin/{LINK}")),
+        call("DELETE", "/session"),
+    ];
+    let forwarded =
+        [(None, false), (Some("http"), false), (Some("https"), true), (Some("HTTPS, http"), true)];
+    for (proto, secure) in forwarded {
+        for call in calls.clone() {
+            let said = format!("{} {} {proto:?}", call.method, call.path);
+            let call = match proto {
+                Some(proto) => call.header("x-forwarded-proto", proto),
+                None => call,
+            };
+            let answer = world.send(call).await;
+            assert_eq!(answer.header("set-cookie").ends_with("; Secure"), secure, "{said}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_origin_cannot_act_in_a_session() {
     let world = World::new().await;
