@@ -59,13 +59,13 @@ fn view(api: &Api, caller: &Caller) -> Session {
     Session { member: SessionMember { member, roles }, accounts: accounts.collect() }
 }
 
-/// How somebody asks to be signed in.
-pub(crate) struct Asked {
+/// Who asks to be signed in: from where, and by which way.
+pub(crate) struct Sender {
     source: Source,
     headers: HeaderMap,
 }
 
-impl FromRequestParts<Api> for Asked {
+impl FromRequestParts<Api> for Sender {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
@@ -74,12 +74,12 @@ impl FromRequestParts<Api> for Asked {
 }
 
 /// Begins a session for a key, if it works.
-fn begin(api: &Api, asked: &Asked, key: Option<KeyId>) -> Result<(Caller, String), Problem> {
+fn begin(api: &Api, sender: &Sender, key: Option<KeyId>) -> Result<(Caller, String), Problem> {
     let Some(caller) = key.and_then(|key| caller::of_key(api, key)) else {
-        return Err(failed(api, asked.source));
+        return Err(failed(api, sender.source));
     };
     let token = api.sessions.begin(caller.key, caller.id, api.node.now()).map_err(Problem::no_randomness)?;
-    Ok((caller, session::set_cookie(&token, &asked.headers)))
+    Ok((caller, session::set_cookie(&token, &sender.headers)))
 }
 
 fn failed(api: &Api, source: Source) -> Problem {
@@ -102,11 +102,11 @@ fn failed(api: &Api, source: Source) -> Problem {
         (status = 429, body = ErrorBody, description = "The key does not work, nor did many others from this address.")))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    asked: Asked,
+    sender: Sender,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, Problem> {
     let key = caller::by_secret(&api, &credentials.key);
-    let (caller, cookie) = begin(&api, &asked, key)?;
+    let (caller, cookie) = begin(&api, &sender, key)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(view(&api, &caller))).into_response())
 }
 
@@ -132,12 +132,12 @@ pub(crate) async fn delete(State(api): State<Api>, headers: HeaderMap) -> Result
 /// The demo's link: begins a session and goes to the first page.
 pub(crate) async fn by_link(
     State(api): State<Api>,
-    asked: Asked,
+    sender: Sender,
     Named(token): Named<String>,
 ) -> Result<Response, Problem> {
     let link = api.options.signin.as_ref();
     let key = link.filter(|link| constant_time_eq(&link.token, &token)).map(|link| link.key);
-    let (_, cookie) = begin(&api, &asked, key).map_err(|problem| {
+    let (_, cookie) = begin(&api, &sender, key).map_err(|problem| {
         if problem.code() == "api.unauthenticated" {
             problem.hint("a link works only while the demo that printed it runs")
         } else {

@@ -25,8 +25,8 @@ use minicbor::{Decode, Encode};
 mod check;
 mod facts;
 pub use facts::{
-    Basis, Edge, Kind, Model, Offer, OfferTerms, PartyRole, Provider, Schedule, Share, Site, SiteFacts,
-    Subject,
+    Basis, Edge, Kind, Model, NewSchedule, Offer, OfferTerms, PartyRole, Provider, Schedule, Share, Site,
+    SiteFacts, Subject,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -82,7 +82,7 @@ pub enum Command {
         #[n(4)]
         schedule: ScheduleId,
         #[n(5)]
-        prices: Schedule,
+        prices: NewSchedule,
     },
     #[n(5)]
     ChangeOffer {
@@ -98,7 +98,7 @@ pub enum Command {
         #[n(1)]
         schedule: ScheduleId,
         #[n(2)]
-        prices: Schedule,
+        prices: NewSchedule,
     },
     #[n(7)]
     SetStanding {
@@ -419,8 +419,8 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
             check::ancestors(tx.state(), *model)?;
         }
         Command::AddOffer { offer, model, site, terms, schedule, prices } => {
-            check::new_offer(tx.state(), *offer, *model, *site, terms, *schedule, prices)?;
             let prices = prices.starting(tx.at);
+            check::new_offer(tx.state(), *offer, *model, *site, terms, *schedule, &prices)?;
             let details =
                 Offer { model: *model, site: *site, terms: terms.clone(), standing: Standing::Active };
             tx.emit(Event::OfferAdded { offer: *offer, details });

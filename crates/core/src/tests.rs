@@ -23,11 +23,16 @@ mod world;
 pub(crate) use scenario::{check, stage};
 pub(crate) use world::World;
 
-/// A runner whose whole run is a function of one number; on a failure it looks for a smaller case and shows both.
+/// A runner of so many cases, as many times over as is asked for.
 pub(crate) fn seeded(seed: u32, cases: u32) -> TestRunner {
+    runner(seed, cases * times())
+}
+
+/// A runner whose whole run is a function of one number; on a failure it looks for a smaller case and shows both.
+pub(crate) fn runner(seed: u32, cases: u32) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases: cases * times(), failure_persistence: None, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 

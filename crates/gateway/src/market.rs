@@ -1,7 +1,7 @@
 //! A small market for tests: one provider with a cheap and a dear site, a chat model and an embedding model, and consumers.
 use sha2::{Digest, Sha256};
 use sycee_core::buckets::Buckets;
-use sycee_core::catalog::{self, Basis, Kind, Model, OfferTerms, Schedule, SiteFacts};
+use sycee_core::catalog::{self, Basis, Kind, Model, NewSchedule, OfferTerms, SiteFacts};
 use sycee_core::entry::{Command, Submission};
 use sycee_core::genesis::{AssetDefinition, Charter};
 use sycee_core::ids::{
@@ -105,9 +105,9 @@ pub(crate) fn terms() -> OfferTerms {
     }
 }
 
-fn prices(price: u64) -> Schedule {
-    Schedule {
-        from: Time(0),
+fn prices(price: u64) -> NewSchedule {
+    NewSchedule {
+        from: None,
         asset: Asset(0),
         prices: Buckets([price; 10]),
         model_fee_ppm: 100_000,

@@ -10,7 +10,7 @@ use sycee_core::State;
 use sycee_core::catalog::{self, Command as Catalog, Subject};
 use sycee_core::entry::Command;
 use sycee_core::ids::{
-    AccountId, Asset, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId, Time,
+    AccountId, Asset, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId,
 };
 use sycee_core::ledger;
 use sycee_core::membership::{self, Command as Membership, Standing};
@@ -365,7 +365,7 @@ impl<'a> Planner<'a> {
         id: OfferId,
         known: &catalog::Offer,
         terms: catalog::OfferTerms,
-        prices: catalog::Schedule,
+        prices: catalog::NewSchedule,
     ) {
         if known.terms != terms {
             let difference = words::difference(&words::terms(&known.terms), &words::terms(&terms));
@@ -376,14 +376,11 @@ impl<'a> Planner<'a> {
         // The newest schedule is what the document would have led to before, whether it has begun or not.
         let newest = self.state.catalog.schedules_of(id).last();
         let newest = newest.and_then(|(_, schedule)| self.state.catalog.schedules().get(&schedule));
-        let same = newest.is_some_and(|newest| {
-            let from = if prices.from == Time(0) { newest.from } else { prices.from };
-            catalog::Schedule { from, ..prices.clone() } == *newest
-        });
+        let same = newest.is_some_and(|newest| prices.starting(newest.from) == *newest);
         if !same {
             let difference = newest.map_or_else(
                 || (None, Some(words::new_schedule(self.state, &prices))),
-                |newest| schedule_difference(self.state, newest, &prices),
+                |newest| schedule_difference(self.state, newest, &prices.starting(newest.from)),
             );
             let schedule = ScheduleId((self.draw)());
             let command = Catalog::PublishSchedule { offer: id, schedule, prices };

@@ -6,8 +6,8 @@ use std::fmt;
 use sycee_core::State;
 use sycee_core::arithmetic::RULES;
 use sycee_core::buckets::{Bucket, Buckets};
-use sycee_core::catalog::{Basis, Kind, OfferTerms, PartyRole, Schedule, SiteFacts};
-use sycee_core::ids::{Amount, Asset, Hash, NotAHash, Time};
+use sycee_core::catalog::{Basis, Kind, NewSchedule, OfferTerms, PartyRole, SiteFacts};
+use sycee_core::ids::{Amount, Asset, Hash, NotAHash};
 use sycee_core::membership::Role;
 
 /// A document that cannot be applied: which field, what is wrong, and what would help.
@@ -168,7 +168,7 @@ impl Reading {
         hex.parse().map(Some).map_err(wrong)
     }
 
-    pub(crate) fn schedule(&self, state: &State, offer: &document::Offer) -> Result<Schedule, Unfit> {
+    pub(crate) fn schedule(&self, state: &State, offer: &document::Offer) -> Result<NewSchedule, Unfit> {
         let asset = self.asset(state, "asset", &offer.asset)?;
         for name in offer.prices.keys() {
             if Bucket::from_name(name).is_none() && name != "input" && name != "output" {
@@ -192,18 +192,13 @@ impl Reading {
                 u64::try_from(units).map_err(|_| self.unfit("prices", "a price is out of range", None))?;
             prices.set(bucket, price);
         }
-        let from = match &offer.from {
-            None => Time(0),
-            Some(text) => time::parse(text).ok_or_else(|| {
-                self.unfit(
-                    "from",
-                    format!("`{text}` is not a time"),
-                    Some("RFC 3339, such as 2026-12-01T00:00:00Z"),
-                )
-            })?,
+        let moment = |text: &String| {
+            let hint = Some("RFC 3339, such as 2026-12-01T00:00:00Z");
+            time::parse(text).ok_or_else(|| self.unfit("from", format!("`{text}` is not a time"), hint))
         };
+        let from = offer.from.as_ref().map(moment).transpose()?;
         let (model_fee_ppm, platform_fee_ppm) = (offer.model_fee_ppm, offer.platform_fee_ppm);
-        Ok(Schedule { from, asset, prices, model_fee_ppm, platform_fee_ppm, arithmetic: RULES })
+        Ok(NewSchedule { from, asset, prices, model_fee_ppm, platform_fee_ppm, arithmetic: RULES })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Differences in words: only what differs, as labels and values that people know from the document.
 use crate::decimal::{self, PPM_DECIMALS};
 use sycee_core::State;
-use sycee_core::catalog::{OfferTerms, Schedule, SiteFacts};
-use sycee_core::ids::{Amount, Asset, Hash};
+use sycee_core::catalog::{NewSchedule, OfferTerms, Schedule, SiteFacts};
+use sycee_core::ids::{Amount, Asset, Hash, Time};
 use sycee_core::membership::Role;
 
 /// A thing as labels and values, always the same labels in the same order.
@@ -69,8 +69,9 @@ pub(crate) fn schedule(state: &State, schedule: &Schedule) -> Labelled {
     facts
 }
 
-/// A new schedule whole, but for buckets that are free.
-pub(crate) fn new_schedule(state: &State, new: &Schedule) -> String {
+/// A new schedule whole, but for buckets that are free and for when it starts.
+pub(crate) fn new_schedule(state: &State, new: &NewSchedule) -> String {
     let priced = new.prices.iter().map(|(_, price)| price > 0).chain(std::iter::repeat(true));
-    joined(schedule(state, new).iter().zip(priced).filter(|(_, priced)| *priced).map(|(fact, _)| fact))
+    let facts = schedule(state, &new.starting(Time(0)));
+    joined(facts.iter().zip(priced).filter(|(_, priced)| *priced).map(|(fact, _)| fact))
 }

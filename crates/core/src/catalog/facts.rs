@@ -225,10 +225,37 @@ pub struct OfferTerms {
     pub chat_template: Option<Hash>,
 }
 
+/// What an offer is to cost, as a command says it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NewSchedule {
+    /// None means as soon as the notice allows.
+    #[n(0)]
+    pub from: Option<Time>,
+    #[n(1)]
+    pub asset: Asset,
+    /// Units per million tokens.
+    #[n(2)]
+    pub prices: Buckets,
+    #[n(3)]
+    pub model_fee_ppm: u32,
+    #[n(4)]
+    pub platform_fee_ppm: u32,
+    #[n(5)]
+    pub arithmetic: u16,
+}
+
+impl NewSchedule {
+    /// The schedule that comes of it where `earliest` is as soon as it may start.
+    pub fn starting(&self, earliest: Time) -> Schedule {
+        let Self { from, asset, prices, model_fee_ppm, platform_fee_ppm, arithmetic } = *self;
+        let from = from.unwrap_or(earliest);
+        Schedule { from, asset, prices, model_fee_ppm, platform_fee_ppm, arithmetic }
+    }
+}
+
 /// What an offer costs from a moment on. Never edited.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Schedule {
-    /// In a command, zero means as soon as the notice allows.
     #[n(0)]
     pub from: Time,
     #[n(1)]
@@ -244,12 +271,4 @@ pub struct Schedule {
     /// The rule set it is reckoned by.
     #[n(5)]
     pub arithmetic: u16,
-}
-
-impl Schedule {
-    /// The same, starting at `earliest` if it asked to start as soon as it may.
-    pub(super) fn starting(&self, earliest: Time) -> Self {
-        let from = if self.from == Time(0) { earliest } else { self.from };
-        Self { from, ..self.clone() }
-    }
 }

@@ -42,6 +42,9 @@ fn a_price_is_published_with_notice() {
         -> catalog.notice_too_short
         schedule s offer=o from=-1h
         -> catalog.notice_too_short
+        # 1970 is a moment like any other, not a way to say as soon as may be.
+        schedule s offer=o from=-600_000h
+        -> catalog.notice_too_short
         schedule s offer=o from=+25h
         schedule t offer=o
         # Two prices of one moment would leave the choice to chance.

@@ -4,7 +4,7 @@
 //! proof that the workload goes everywhere.
 use super::scenario::Stage;
 use super::workload::{Step, line};
-use super::{seeded, stage, times};
+use super::{runner, stage, times};
 use crate::{Core, Event, State, permission};
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -16,6 +16,7 @@ const SEEDS: u32 = 400;
 /// What the workloads have come across.
 #[derive(Default)]
 struct Seen {
+    runs: u32,
     applied: u32,
     repeated: u32,
     refused: BTreeMap<String, u32>,
@@ -39,7 +40,8 @@ impl Seen {
 #[expect(clippy::print_stdout, clippy::disallowed_macros, reason = "a long run says how far it went")]
 fn every_seed_keeps_every_promise_and_goes_everywhere() {
     let seen = RefCell::new(Seen::default());
-    for seed in 0..SEEDS * times() {
+    let last = SEEDS * times() - 1;
+    for seed in 0..=last {
         let run = |steps: Vec<Step>| {
             let mut stage = Stage::default();
             stage.run("metered");
@@ -53,17 +55,19 @@ fn every_seed_keeps_every_promise_and_goes_everywhere() {
             let events = stage.world.log.iter().flat_map(|entry| &entry.events).map(name_of);
             seen.borrow_mut().events.extend(events);
             check_log(&stage);
+            seen.borrow_mut().runs += 1;
             Ok(())
         };
-        let outcome = seeded(seed, 1).run(&vec(any::<Step>(), 150..250), run);
+        let outcome = runner(seed, 1).run(&vec(any::<Step>(), 150..250), run);
         outcome.unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
     }
     let seen = seen.into_inner();
     let refused: u32 = seen.refused.values().sum();
-    let (applied, repeated, reasons) = (seen.applied, seen.repeated, seen.refused.len());
+    let (runs, applied, repeated, reasons) = (seen.runs, seen.applied, seen.repeated, seen.refused.len());
     println!(
-        "seeds 0 to {SEEDS}: {applied} applied, {repeated} repeated, {refused} refused for {reasons} reasons"
+        "{runs} seeds, 0 to {last}: {applied} applied, {repeated} repeated, {refused} refused for {reasons} reasons"
     );
+    assert_eq!(runs, last + 1, "each seed is one run");
     assert!(seen.applied > 15_000, "only {} of the commands were applied", seen.applied);
     assert!(refused > 10_000, "only {refused} of the commands were refused");
     assert!(seen.repeated > 300, "only {} of the commands were repeated", seen.repeated);

@@ -5,7 +5,7 @@ use super::names::Named;
 use super::scenario::Stage;
 use crate::buckets::{Bucket, Buckets};
 use crate::catalog::{
-    self, Basis, Edge, Kind, Model, OfferTerms, PartyRole, Schedule, Share, SiteFacts, Subject,
+    self, Basis, Edge, Kind, Model, NewSchedule, OfferTerms, PartyRole, Share, SiteFacts, Subject,
 };
 use crate::genesis::{AssetDefinition, Charter};
 use crate::ids::{AccountId, Asset, KeyId, MemberId, ModelId, OfferId, ProviderId, SiteId, Time};
@@ -226,19 +226,18 @@ fn terms(line: &Line<'_>) -> OfferTerms {
 }
 
 /// Input and output have one price each; `from=+10h` is from now on, `from=-10h` is past.
-fn schedule(stage: &Stage, line: &Line<'_>) -> Schedule {
+fn schedule(stage: &Stage, line: &Line<'_>) -> NewSchedule {
     let now = stage.world.now;
-    let from = match line.option("from") {
-        None => Time(0),
-        Some(text) if text.starts_with('-') => now.before(span(&text[1..])),
-        Some(text) => now.after(span(text.trim_start_matches('+'))),
-    };
+    let from = line.option("from").map(|text| match text.strip_prefix('-') {
+        Some(before) => now.before(span(before)),
+        None => now.after(span(text.trim_start_matches('+'))),
+    });
     let (input, output) = (line.number("in", 0), line.number("out", 0));
     let mut prices = Buckets::default();
     for bucket in Bucket::ALL {
         prices.set(bucket, if bucket.is_input() { input } else { output });
     }
-    Schedule {
+    NewSchedule {
         from,
         asset: Asset(line.number("asset", 0)),
         prices,

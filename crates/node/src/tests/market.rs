@@ -3,7 +3,7 @@
 use crate::ids::uuid;
 use sycee_core::arithmetic;
 use sycee_core::buckets::{Bucket, Buckets};
-use sycee_core::catalog::{self, Basis, Kind, Model, OfferTerms, PartyRole, Schedule, Share, SiteFacts};
+use sycee_core::catalog::{self, Basis, Kind, Model, NewSchedule, OfferTerms, PartyRole, Share, SiteFacts};
 use sycee_core::entry::{Command, Submission};
 use sycee_core::ids::{
     AccountId, Amount, Asset, Handle, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, RequestId,
@@ -93,7 +93,7 @@ fn supply() -> Vec<Command> {
         commands.push(catalog::Command::AddProvider { provider, member, name: name.clone() }.into());
         commands.push(catalog::Command::AddSite { site, provider, name, account, facts }.into());
         let (terms, schedule) = (terms(), ScheduleId(0x40 + index as u128));
-        let prices = prices(Time(0));
+        let prices = prices(None);
         commands
             .push(catalog::Command::AddOffer { offer, model: MODEL, site, terms, schedule, prices }.into());
     }
@@ -111,13 +111,20 @@ fn terms() -> OfferTerms {
 }
 
 /// Primes, so that nothing divides evenly.
-pub(super) fn prices(from: Time) -> Schedule {
+pub(super) fn prices(from: Option<Time>) -> NewSchedule {
     let mut prices = Buckets::default();
     for bucket in Bucket::ALL {
         prices.set(bucket, if bucket.is_input() { 700_000_013 } else { 3_100_000_021 });
     }
     let (model_fee_ppm, platform_fee_ppm) = (125_003, 99_991);
-    Schedule { from, asset: Asset(0), prices, model_fee_ppm, platform_fee_ppm, arithmetic: arithmetic::RULES }
+    NewSchedule {
+        from,
+        asset: Asset(0),
+        prices,
+        model_fee_ppm,
+        platform_fee_ppm,
+        arithmetic: arithmetic::RULES,
+    }
 }
 
 fn facts() -> SiteFacts {

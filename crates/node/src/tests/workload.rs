@@ -149,7 +149,7 @@ impl Workload {
 
     fn reprice(&mut self, now: Time) -> Submission {
         let schedule = ScheduleId(0x1_0000 + u128::from(self.drawn));
-        let prices = prices(now.after(HOUR * (1 + self.dice.roll(30))));
+        let prices = prices(Some(now.after(HOUR * (1 + self.dice.roll(30)))));
         by(self.operator, catalog::Command::PublishSchedule { offer: self.offer(), schedule, prices })
     }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::server::world::{Answer, CREDIT, World};
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(20);
 const DRIBBLE: Duration = Duration::from_millis(20);
 
@@ -117,10 +117,10 @@ async fn a_body_has_to_keep_coming_and_to_come_to_its_end() {
     }
     let body = json!({"model": "docs-1", "messages": [{"role": "user", "content": "Hi"}]}).to_string();
     let mut steady = Client::connect(&world).await;
-    steady.send(&head(&consumer.key, body.len() + 30)).await;
+    steady.send(&head(&consumer.key, body.len() + 50)).await;
     // Longer than a pause may be, and no pause is as long.
     let mut tick = tokio::time::interval(DRIBBLE);
-    for _ in 0..30 {
+    for _ in 0..50 {
         tick.tick().await;
         steady.send(" ").await;
     }
