@@ -1,5 +1,10 @@
 //! Metering by scenario, and against the plainest thing that does the same.
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 use super::{Batch, Content, Line, LineRefusal, Lines};
 use crate::arithmetic::{price, split};
 use crate::buckets::{Bucket, Buckets};

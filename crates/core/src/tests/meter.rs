@@ -58,9 +58,9 @@ fn metered(stage: &Stage, word: &str, base: Time) -> metering::Line {
 
 /// Which lines of a batch bring no money.
 pub(crate) fn said(events: &[Event]) -> Vec<String> {
-    let counted = events.iter().find_map(|event| match event {
-        Event::Metering(metering::Event::Recorded { batch: _, counted }) => Some(counted),
-        _ => None,
+    let counted = events.iter().find_map(|event| {
+        let Event::Metering(metering::Event::Recorded { batch: _, counted }) = event else { return None };
+        Some(counted)
     });
     let Some(counted) = counted else { return Vec::new() };
     let duplicates = (counted.duplicates > 0).then(|| format!("{} counted before", counted.duplicates));

@@ -26,7 +26,7 @@ fn metered(disk: &SimDisk) -> Rig {
     for command in market(operator) {
         rig.submit(vec![command]).unwrap();
     }
-    hands.pass(Duration::from_secs(2 * 3600));
+    hands.pass(Duration::from_hours(2));
     let batch = lines(clock.now().wall, 0, &[5, 10, 0, 300, 7, 1, 2, 9, 8]);
     let answered = rig.submit(vec![batch]).unwrap();
     let Outcome::Applied { position: _, events } = &answered[0].1 else { panic!("{answered:?}") };

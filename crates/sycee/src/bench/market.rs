@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sycee_core::arithmetic;
 use sycee_core::buckets::{Bucket, Buckets};
-use sycee_core::catalog::{self, Basis, Edge, Kind, Model, OfferTerms, Schedule, SiteFacts};
+use sycee_core::catalog::{self, Basis, Edge, Kind, Model, NewSchedule, OfferTerms, SiteFacts};
 use sycee_core::ids::{
     AccountId, Asset, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId, Time,
 };
@@ -152,14 +152,21 @@ fn terms() -> OfferTerms {
 }
 
 /// Uneven prices and shares, so that every line leaves something over. In force since long before the first line.
-fn schedule(index: u128) -> Schedule {
+fn schedule(index: u128) -> NewSchedule {
     let dearer = 1 + u64::try_from(index % 4).unwrap_or(0);
     let mut prices = Buckets::default();
     for bucket in Bucket::ALL {
         prices.set(bucket, dearer * if bucket.is_input() { 1_000_000_007 } else { 4_000_000_019 });
     }
     let (asset, arithmetic) = (Asset(0), arithmetic::RULES);
-    Schedule { from: Time(1), asset, prices, model_fee_ppm: 125_003, platform_fee_ppm: 99_991, arithmetic }
+    NewSchedule {
+        from: Some(Time(1)),
+        asset,
+        prices,
+        model_fee_ppm: 125_003,
+        platform_fee_ppm: 99_991,
+        arithmetic,
+    }
 }
 
 fn member_of(index: u128) -> u128 {

@@ -1,4 +1,5 @@
 //! The splitter against the rule itself, payment by payment.
+#![expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 use super::{PPM_WIDE, SHORT_MAX, Splitter};
 use crate::arithmetic::split::{AMOUNT_MAX, WHOLE, from_ppm, split};
 use crate::ids::Amount;
