@@ -44,7 +44,7 @@ impl Param {
     /// The values it may take.
     pub fn bounds(self) -> RangeInclusive<u64> {
         match self {
-            Self::ScheduleNoticeSeconds => 0..=7_776_000,
+            Self::ScheduleNoticeSeconds => 0..=limits::SCHEDULE_NOTICE_SECONDS_MAX,
             Self::AncestorsCapPpm => 0..=limits::PPM,
         }
     }

@@ -5,11 +5,6 @@ use super::{
 };
 use crate::State as Core;
 
-const LONGITUDE_MAX: i32 = 180_000;
-const POWER_PRICE_MAX: u64 = 1_000_000_000_000;
-const PUE_PPM: core::ops::RangeInclusive<u32> = 1_000_000..=10_000_000;
-const MICROJOULES_MAX: u64 = 1_000_000_000_000;
-
 fn guard(sound: bool, refusal: Refusal) -> Result<(), Refusal> {
     if sound { Ok(()) } else { Err(refusal) }
 }
@@ -48,11 +43,11 @@ pub(super) fn new_site(
 pub(super) fn site_facts(facts: &SiteFacts) -> Result<(), Refusal> {
     let sound = crate::name_allowed(&facts.region)
         && crate::name_allowed(&facts.region_zh)
-        && facts.longitude_millidegrees.saturating_abs() <= LONGITUDE_MAX
-        && facts.power_price <= POWER_PRICE_MAX
-        && PUE_PPM.contains(&facts.pue_ppm)
-        && facts.microjoules_input <= MICROJOULES_MAX
-        && facts.microjoules_output <= MICROJOULES_MAX;
+        && facts.longitude_millidegrees.saturating_abs() <= limits::LONGITUDE_MILLIDEGREES_MAX
+        && facts.power_price <= limits::POWER_PRICE_MAX
+        && limits::PUE_PPM.contains(&facts.pue_ppm)
+        && facts.microjoules_input <= limits::MICROJOULES_MAX
+        && facts.microjoules_output <= limits::MICROJOULES_MAX;
     guard(sound, Refusal::FactsOutOfRange)
 }
 
