@@ -70,11 +70,17 @@ pub(super) fn new_model(core: &Core, id: ModelId, details: &Model) -> Result<(),
     guard(once_each(details), Refusal::TermsOutOfRange)?;
     guard(details.standing == Standing::Active, Refusal::TermsOutOfRange)?;
     let cap = core.params.get(Param::AncestorsCapPpm);
-    let to_bases = details.bases.iter().fold(0u64, |sum, edge| sum.saturating_add(edge.share_ppm.into()));
-    let to_all =
-        details.shares.iter().fold(to_bases, |sum, share| sum.saturating_add(share.share_ppm.into()));
+    let to_bases = details.bases.iter().map(|edge| edge.share_ppm);
+    let to_all = total(to_bases.clone().chain(details.shares.iter().map(|share| share.share_ppm)));
+    let to_bases = total(to_bases);
     guard(to_all <= limits::PPM, Refusal::SharesExceedWhole)?;
     guard(to_bases <= cap, Refusal::AncestorsExceedCap)
+}
+
+fn total(parts_ppm: impl Iterator<Item = u32>) -> u64 {
+    parts_ppm.fold(0, |sum: u64, part| {
+        sum.checked_add(part.into()).expect("C2: a command has far fewer than 2^32 shares")
+    })
 }
 
 /// The same parent, or the same account in the same role, twice is a mistake rather than a larger share.
@@ -136,7 +142,7 @@ fn all_paid_in(core: &Core, asset: Asset, model: ModelId, site: SiteId) -> bool 
 }
 
 fn price(prices: &Schedule) -> Result<(), Refusal> {
-    let fees = u64::from(prices.model_fee_ppm).saturating_add(prices.platform_fee_ppm.into());
+    let fees = total([prices.model_fee_ppm, prices.platform_fee_ppm].into_iter());
     guard(fees <= limits::PPM, Refusal::SharesExceedWhole)?;
     let in_range = prices.prices.0.iter().all(|price| *price <= limits::PRICE_MAX);
     guard(in_range && prices.arithmetic == arithmetic::RULES, Refusal::PriceOutOfRange)
