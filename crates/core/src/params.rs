@@ -3,7 +3,7 @@
 //! Invariants
 //! - P1 Every parameter lies within its bounds.
 //!
-//! Example: the notice for a dearer schedule is zero until the operator sets it to 24 hours.
+//! Example: the notice for a new schedule, dearer or cheaper, is zero until the operator sets it to 24 hours.
 use crate::table::{Scope, Table};
 use crate::{Breach, Tx, limits};
 use minicbor::{Decode, Encode};
