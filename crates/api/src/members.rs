@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
-use sycee_core::ids::{AccountId, KeyId, MemberId, OrganisationId, Time};
+use sycee_core::ids::{AccountId, KeyId, MemberId, OrganisationId};
 use sycee_core::membership::{self, Command};
 use utoipa::ToSchema;
 
@@ -101,12 +101,8 @@ fn view(state: &sycee_core::State, id: MemberId, member: &membership::Member) ->
         organisation,
         roles: member.roles.iter().copied().map(Role::from).collect(),
         standing: member.standing.into(),
-        since: time::format(drawn_at(id)),
+        since: time::format(id.drawn_at()),
     }
-}
-
-fn drawn_at(id: MemberId) -> Time {
-    sycee_core::ids::CommandId(id.0).drawn_at()
 }
 
 /// All members; one's own for those who do not see all.

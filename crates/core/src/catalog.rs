@@ -2,11 +2,12 @@
 //!
 //! A provider has sites, a site serves models, an offer is one model at one site, and a schedule is what the offer costs from a
 //! moment on. Schedules are never edited: a new price is a new schedule, published with the notice that the params ask for.
-//! A model names its base models and the shares agreed with them; what is agreed is fixed from then on.
+//! A model names its base models and the shares agreed with them; what is agreed is fixed from then on. What the bases may take
+//! of it is capped by the params at the moment it is linked, and stays when the cap changes.
 //!
 //! Invariants
 //! - C1 Lineage has no cycle: a model's bases are older than the model.
-//! - C2 No model gives away more than it receives, nor its ancestors more than the cap that held when it was linked.
+//! - C2 No model gives away more than it receives, and at most 64 parties share it.
 //! - C3 What an offer names exists, and its schedules start at different times.
 //! - C4 An offer's handle names it and it alone, and is never used again.
 //!

@@ -130,9 +130,9 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
         return Err(Refusal::AlreadyFounded);
     }
     let codes_sound = charter.assets.iter().all(|asset| {
-        (1..=12).contains(&asset.code.len())
+        (1..=limits::ASSET_CODE_BYTES_MAX).contains(&asset.code.len())
             && asset.code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-            && asset.decimals <= 18
+            && asset.decimals <= limits::ASSET_DECIMALS_MAX
             && charter.assets.iter().filter(|it| it.code == asset.code).count() == 1
     });
     if charter.assets.is_empty() || charter.assets.len() > limits::ASSETS_MAX || !codes_sound {

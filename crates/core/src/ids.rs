@@ -41,8 +41,10 @@ macro_rules! ids {
         pub struct $name(#[n(0)] pub u128);
 
         impl $name {
-            /// The prefix it prints with.
-            pub const PREFIX: &'static str = $prefix;
+            /// When the id was drawn, by its own account: the millisecond stamp of a UUIDv7.
+            pub fn drawn_at(self) -> Time {
+                drawn_at(self.0)
+            }
         }
 
         impl fmt::Display for $name {
@@ -85,20 +87,6 @@ ids! {
     SourceId = "src_",
     /// A request; also the id of its receipt.
     RequestId = "req_",
-}
-
-impl RequestId {
-    /// When the id was drawn, by its own account: the millisecond stamp of a UUIDv7.
-    pub fn drawn_at(self) -> Time {
-        drawn_at(self.0)
-    }
-}
-
-impl CommandId {
-    /// When the id was drawn, by its own account: the millisecond stamp of a UUIDv7.
-    pub fn drawn_at(self) -> Time {
-        drawn_at(self.0)
-    }
 }
 
 fn drawn_at(uuid: u128) -> Time {

@@ -245,12 +245,13 @@ pub struct Balance {
 impl Balance {
     /// What could be spent if nothing were held.
     pub fn spendable(&self) -> Amount {
-        self.amount.saturating_add(self.limit.unwrap_or(limits::AMOUNT_MAX))
+        let limit = self.limit.unwrap_or(limits::AMOUNT_MAX);
+        self.amount.checked_add(limit).expect("L1: within a few times AMOUNT_MAX")
     }
 
     /// What can be spent or held now.
     pub fn available(&self) -> Amount {
-        self.spendable().saturating_sub(self.held)
+        self.spendable().checked_sub(self.held).expect("L2: held is at most what is spendable")
     }
 }
 
@@ -357,7 +358,8 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
             let balance =
                 tx.state().ledger.balance(Account::Member(*account)).ok_or(Refusal::AccountNotFound)?;
             check_limit(*limit)?;
-            if balance.amount.saturating_add(*limit) < balance.held {
+            let spendable = balance.amount.checked_add(*limit).expect("L1: within a few times AMOUNT_MAX");
+            if spendable < balance.held {
                 return Err(Refusal::BalanceTooLow);
             }
             tx.emit(Event::LimitSet { account: *account, limit: *limit });
@@ -408,7 +410,7 @@ fn check_amount(amount: Amount) -> Result<(), Refusal> {
 /// too small to get from there to where 128 bits end, and what was delivered has to be paid.
 fn check_room(ledger: &State, from: Account, to: Account) -> Result<(), Refusal> {
     let amount = |account: Account| ledger.balance(account).map_or(0, |it| it.amount);
-    let beyond = amount(from) < limits::AMOUNT_MAX.saturating_neg() || amount(to) > limits::AMOUNT_MAX;
+    let beyond = amount(from) < -limits::AMOUNT_MAX || amount(to) > limits::AMOUNT_MAX;
     if beyond { Err(Refusal::AmountTooLarge) } else { Ok(()) }
 }
 
@@ -519,20 +521,26 @@ pub(crate) fn evolve(state: &mut State, event: &Event) {
     }
 }
 
+/// A sum that an audit has found.
+pub(crate) fn in_words(sum: Option<Amount>) -> String {
+    sum.map_or_else(|| "more than 128 bits hold".to_owned(), |sum| sum.to_string())
+}
+
 pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let ledger = &state.ledger;
     let mut breaches = Vec::new();
-    let mut sums: BTreeMap<Asset, Amount> = BTreeMap::new();
+    let mut sums: BTreeMap<Asset, Option<Amount>> = BTreeMap::new();
     for (account, balance) in ledger.balances() {
-        let sum = sums.entry(balance.asset).or_insert(0);
-        *sum = sum.saturating_add(balance.amount);
-        if balance.limit.is_some() && (balance.held < 0 || balance.available() < 0) {
+        let sum = sums.entry(balance.asset).or_insert(Some(0));
+        *sum = sum.and_then(|sum| sum.checked_add(balance.amount));
+        let covers = |limit| balance.amount.checked_add(limit).is_some_and(|it| it >= balance.held);
+        if balance.limit.is_some_and(|limit| balance.held < 0 || !covers(limit)) {
             breaches.push(Breach::new("L2", format!("{account:?} has {balance:?}")));
         }
     }
     for (asset, sum) in sums {
-        if sum != 0 {
-            breaches.push(Breach::new("L1", format!("asset {} sums to {sum}", asset.0)));
+        if sum != Some(0) {
+            breaches.push(Breach::new("L1", format!("asset {} sums to {}", asset.0, in_words(sum))));
         }
     }
     let mut named: Vec<u32> = ledger.handles.iter().map(|(_, handle)| handle.0).collect();

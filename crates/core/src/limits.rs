@@ -2,6 +2,8 @@
 //!
 //! Limits of memory are small in the core's own tests, so that these can reach them.
 
+use core::ops::RangeInclusive;
+
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 /// Nanoseconds in an hour.
@@ -20,9 +22,24 @@ pub const AMOUNT_MAX: i128 = 1_000_000_000_000_000_000_000_000_000;
 pub const PRICE_MAX: u64 = 1_000_000_000_000_000;
 /// Most tokens one request may count in one bucket.
 pub const TOKENS_MAX: u64 = 1 << 40;
+/// Longest notice of a schedule, in seconds: ninety days.
+pub const SCHEDULE_NOTICE_SECONDS_MAX: u64 = 7_776_000;
+
+/// Furthest a site lies east or west, in thousandths of a degree.
+pub const LONGITUDE_MILLIDEGREES_MAX: i32 = 180_000;
+/// Dearest power, in units per kilowatt hour: a thousand credits.
+pub const POWER_PRICE_MAX: u64 = 1_000_000_000_000;
+/// Site power is at least machine power, and at most ten times it.
+pub const PUE_PPM: RangeInclusive<u32> = 1_000_000..=10_000_000;
+/// Most microjoules of one token: a million joules.
+pub const MICROJOULES_MAX: u64 = 1_000_000_000_000;
 
 /// Assets a log may define.
 pub const ASSETS_MAX: usize = 64;
+/// Longest code of an asset, in bytes.
+pub const ASSET_CODE_BYTES_MAX: usize = 12;
+/// Most decimals of an asset.
+pub const ASSET_DECIMALS_MAX: u8 = 18;
 /// Accounts that fit into dense handles.
 pub const ACCOUNTS_MAX: u32 = if cfg!(test) { 300 } else { 100_000_000 };
 /// Keys a member may hold that are not revoked.

@@ -3,7 +3,7 @@
 //! Invariants
 //! - P1 Every parameter lies within its bounds.
 //!
-//! Example: the notice for a dearer schedule is zero until the operator sets it to 24 hours.
+//! Example: the notice for a new schedule, dearer or cheaper, is zero until the operator sets it to 24 hours.
 use crate::table::{Scope, Table};
 use crate::{Breach, Tx, limits};
 use minicbor::{Decode, Encode};
@@ -44,7 +44,7 @@ impl Param {
     /// The values it may take.
     pub fn bounds(self) -> RangeInclusive<u64> {
         match self {
-            Self::ScheduleNoticeSeconds => 0..=7_776_000,
+            Self::ScheduleNoticeSeconds => 0..=limits::SCHEDULE_NOTICE_SECONDS_MAX,
             Self::AncestorsCapPpm => 0..=limits::PPM,
         }
     }

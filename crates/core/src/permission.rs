@@ -30,7 +30,7 @@ pub enum Refusal {
     /// The member does not have the role that this needs, or is suspended.
     #[n(0)]
     NotPermitted,
-    /// Operators must say why.
+    /// Members must say why, whatever their role.
     #[n(1)]
     ReasonMissing,
     #[n(2)]

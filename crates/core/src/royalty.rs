@@ -15,7 +15,7 @@ use crate::arithmetic::split::{self, WHOLE};
 use crate::catalog::{self, Party, PartyRole};
 use crate::ids::{AccountId, Amount, ModelId};
 use crate::table::{Scope, Table};
-use crate::{Breach, Tx, limits};
+use crate::{Breach, Tx, ledger, limits};
 use minicbor::{Decode, Encode};
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -127,7 +127,9 @@ pub(crate) fn beneficiaries(catalog: &catalog::State, model: ModelId) -> Vec<Ben
             Party::Direct(account, role) => (account, role),
         };
         match merged.iter_mut().find(|it| it.account == account && it.role == role) {
-            Some(known) => known.share = known.share.saturating_add(share),
+            Some(known) => {
+                known.share = known.share.checked_add(share).expect("R2: shares sum to the whole");
+            }
             None => merged.push(Beneficiary { account, role, share }),
         }
     }
@@ -153,9 +155,10 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         if !carries_sound(&pot.carries) || pot.carries.len() != pot.parties.len() {
             breaches.push(Breach::new("R1", format!("the pot of {model} carries {:?}", pot.carries)));
         }
-        let shares: i128 = pot.parties.iter().map(|party| party.share).sum();
-        if shares != WHOLE || pot.parties.len() > limits::PARTIES_MAX {
-            breaches.push(Breach::new("R2", format!("the shares of {model} sum to {shares}")));
+        let shares = sum(pot.parties.iter().map(|party| party.share));
+        if shares != Some(WHOLE) || pot.parties.len() > limits::PARTIES_MAX {
+            let (parties, shares) = (pot.parties.len(), ledger::in_words(shares));
+            breaches.push(Breach::new("R2", format!("{parties} shares of {model} sum to {shares}")));
         }
     }
     breaches
@@ -163,10 +166,14 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
 
 /// Carries sum to zero, and none is further from it than a unit a party.
 pub(crate) fn carries_sound(carries: &[i128]) -> bool {
-    let parties = i128::try_from(carries.len()).unwrap_or(i128::MAX);
-    let most = WHOLE.saturating_mul(parties);
-    carries.iter().sum::<i128>() == 0
-        && carries.iter().all(|carry| (most.saturating_neg()..=most).contains(carry))
+    let most =
+        u128::try_from(carries.len()).ok().and_then(|parties| parties.checked_mul(WHOLE.unsigned_abs()));
+    sum(carries.iter().copied()) == Some(0)
+        && most.is_some_and(|most| carries.iter().all(|carry| carry.unsigned_abs() <= most))
+}
+
+fn sum(mut parts: impl Iterator<Item = i128>) -> Option<i128> {
+    parts.try_fold(0, i128::checked_add)
 }
 
 #[cfg(test)]

@@ -270,7 +270,8 @@ impl State {
 pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> {
     match command {
         Command::BeginEpoch => {
-            let epoch = tx.state().settlement.epoch().saturating_add(1);
+            let epoch = tx.state().settlement.epoch().checked_add(1);
+            let epoch = epoch.expect("S1: an epoch is a start of the gateway, far fewer than 2^64");
             tx.emit(Event::EpochBegan { epoch });
             Ok(())
         }
@@ -283,19 +284,17 @@ pub(crate) fn decide(tx: &mut Tx<'_>, command: &Command) -> Result<(), Refusal> 
 
 /// Closes holds that earlier epochs left behind and forgets old requests, at most `limit` of them; returns how many.
 pub(crate) fn due(tx: &mut Tx<'_>, limit: u32) -> u32 {
-    let mut steps = 0;
-    while steps < limit {
+    for done in 0..limit {
         let state = &tx.state().settlement;
         if let Some(request) = state.oldest_orphan() {
             close::recover(tx, request);
         } else if let Some(request) = state.oldest_forgettable(tx.at) {
             tx.emit(Event::Forgotten { request });
         } else {
-            break;
+            return done;
         }
-        steps = steps.saturating_add(1);
     }
-    steps
+    limit
 }
 
 pub(crate) fn evolve(state: &mut State, event: &Event) {
@@ -329,10 +328,10 @@ fn close_hold(state: &mut State, request: RequestId) {
 pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
     let settlement = &state.settlement;
     let mut breaches = Vec::new();
-    let mut held: BTreeMap<AccountId, Amount> = BTreeMap::new();
+    let mut held: BTreeMap<AccountId, Option<Amount>> = BTreeMap::new();
     for (request, hold) in &settlement.holds {
-        let sum = held.entry(hold.account).or_insert(0);
-        *sum = sum.saturating_add(hold.amount);
+        let sum = held.entry(hold.account).or_insert(Some(0));
+        *sum = sum.and_then(|sum| sum.checked_add(hold.amount));
         if settlement.closed.contains(request) || !settlement.by_epoch.contains(&(hold.epoch, *request)) {
             breaches.push(Breach::new("S2", format!("{request} is open and closed, or in no epoch")));
         }
@@ -341,8 +340,9 @@ pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {
         let ledger::Account::Member(id) = account else {
             continue;
         };
-        let open = held.get(&id).copied().unwrap_or(0);
-        if balance.held != open {
+        let open = held.get(&id).copied().unwrap_or(Some(0));
+        if open != Some(balance.held) {
+            let open = ledger::in_words(open);
             breaches
                 .push(Breach::new("S1", format!("{id} has {} held, its holds sum to {open}", balance.held)));
         }

@@ -3,7 +3,7 @@ use crate::archive::{Archive, Receipt, StatementLine};
 use crate::checkpoint::Signed;
 use crate::clock::Clock;
 use crate::error::{Result, Unavailable};
-use crate::ids::IdSource;
+use crate::ids;
 use crate::threads::{Arrival, LINES_WAITING_MAX, Reply, lines_of};
 use crate::views::Views;
 use std::ops::Range;
@@ -116,7 +116,7 @@ impl Handle {
 
     /// A new id, stamped with the node's time.
     pub fn new_id(&self) -> Result<u128> {
-        IdSource.draw(self.now())
+        ids::draw(self.now())
     }
 
     /// How the node is doing.

@@ -2,18 +2,11 @@
 use crate::error::{Error, ErrorKind, Result};
 use sycee_core::ids::Time;
 
-/// Where new ids come from.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IdSource;
-
-impl IdSource {
-    /// A UUIDv7 for `at`, from the system's randomness.
-    pub fn draw(self, at: Time) -> Result<u128> {
-        let mut bytes = [0u8; 16];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| Error::because(ErrorKind::Io, "draw a random id", error))?;
-        Ok(uuid(at, u128::from_be_bytes(bytes)))
-    }
+/// A UUIDv7 for `at`, from the system's randomness.
+pub(crate) fn draw(at: Time) -> Result<u128> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::because(ErrorKind::Io, "draw a random id", error))?;
+    Ok(uuid(at, u128::from_be_bytes(bytes)))
 }
 
 /// 48 bits of milliseconds, then version, variant and 74 random bits (RFC 9562, section 5.7).

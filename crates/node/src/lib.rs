@@ -44,7 +44,6 @@ pub use clock::{Clock, Hands, Jump, Now};
 pub use error::{Error, ErrorKind, Result, Unavailable};
 pub use founding::{Founding, init};
 pub use handle::{Handle, Status};
-pub use ids::IdSource;
 pub use open::{Options, start};
 pub use threads::Node;
 pub use verify::{AssetSum, Kept, Report, verify};

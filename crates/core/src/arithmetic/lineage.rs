@@ -112,7 +112,7 @@ fn relative<N: Ord + Clone>(
             let part = ppm_of(gross, ppm);
             net = net.checked_sub(part).filter(|net| *net >= 0).ok_or(Unsound::MoreThanWhole)?;
             let sum = received.entry(parent).or_insert(0);
-            *sum = sum.saturating_add(part);
+            *sum = sum.checked_add(part).expect("R2: no more comes in than was paid");
         }
         kept.push(Flow { node: node.clone(), gross, net });
     }
@@ -130,10 +130,10 @@ fn absolute<N: Ord + Clone>(
         let part = ppm_of(WHOLE, ppm);
         left = left.checked_sub(part).filter(|left| *left >= 0).ok_or(Unsound::MoreThanWhole)?;
         let sum = kept.entry(parent).or_insert(0);
-        *sum = sum.saturating_add(part);
+        *sum = sum.checked_add(part).expect("R2: no more is kept than was paid");
     }
     let own = kept.entry(root.clone()).or_insert(0);
-    *own = own.saturating_add(left);
+    *own = own.checked_add(left).expect("R2: no more is kept than was paid");
     let flow = |node: &N| {
         let net = kept.get(node).copied().unwrap_or(0);
         Flow { node: node.clone(), gross: if node == root { WHOLE } else { net }, net }
@@ -142,7 +142,8 @@ fn absolute<N: Ord + Clone>(
 }
 
 fn ppm_of(gross: i128, ppm: u32) -> i128 {
-    gross.saturating_mul(ppm.into()).div_euclid(i128::from(PPM))
+    let parts = gross.checked_mul(ppm.into()).expect("R2: WHOLE × 2^32 fits 127 bits");
+    parts.div_euclid(i128::from(PPM))
 }
 
 #[cfg(test)]

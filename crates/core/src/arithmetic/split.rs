@@ -17,7 +17,7 @@ pub const AMOUNT_MAX: Amount = 100_000_000_000_000_000_000;
 
 /// A share of [`WHOLE`] from parts per million.
 pub fn from_ppm(ppm: u32) -> i128 {
-    i128::from(ppm).saturating_mul(1_000_000_000_000)
+    i128::from(ppm).checked_mul(1_000_000_000_000).expect("R2: 2^32 × 10^12 fits 127 bits")
 }
 
 /// Divides `amount` by `shares`, which sum to [`WHOLE`], and brings `carries` forward. The parts sum to `amount`.
@@ -61,20 +61,18 @@ impl Parts {
             *carry = claim(amount, *share, *carry);
             // Who is ahead of its entitlement takes no part: it waits.
             let (units, remainder) = if *carry < 0 { (0, PASSED_OVER) } else { whole_units(*carry) };
-            left = left.saturating_sub(units);
+            left = left.checked_sub(units).expect("R1: claims sum to the amount but for a few units");
             self.units.push(units);
             self.remainders.push(remainder);
         }
-        while left > 0 {
+        for _ in 0..left {
             self.give_one();
-            left = left.saturating_sub(1);
         }
-        while left < 0 {
+        for _ in left..0 {
             self.take_one();
-            left = left.saturating_add(1);
         }
         for (carry, units) in carries.iter_mut().zip(&self.units) {
-            *carry = carry.saturating_sub(units.saturating_mul(WHOLE));
+            *carry = beyond(*carry, *units);
         }
     }
 
@@ -89,7 +87,7 @@ impl Parts {
             }
         }
         let (units, remainder) = first.expect("R1: at most one unit a party is left");
-        *units = units.saturating_add(1);
+        *units = units.checked_add(1).expect("R1: the parts sum to the amount");
         *remainder = PASSED_OVER;
     }
 
@@ -99,8 +97,8 @@ impl Parts {
         let parties = self.units.iter_mut().zip(&mut self.remainders).filter(|(units, _)| **units > 0);
         let last = parties.rev().min_by_key(|(_, remainder)| **remainder);
         let (units, remainder) = last.expect("R1: the parts exceed the amount");
-        *units = units.saturating_sub(1);
-        *remainder = remainder.saturating_add(WHOLE);
+        *units = units.checked_sub(1).expect("R1: only a unit that was given is taken");
+        *remainder = remainder.checked_add(WHOLE).expect("R1: a remainder is below a few units");
     }
 }
 
@@ -110,7 +108,8 @@ pub fn split_repeatedly(amount: Amount, shares: &[i128], times: u64) -> Option<(
     let whole = amount.checked_mul(times.into())?;
     let (mut sums, mut carries) = (vec![Amount::default(); shares.len()], vec![0; shares.len()]);
     // Where everybody is due a unit each time nobody can get ahead of it, so instalments come to the same as their sum.
-    let due_a_unit = shares.iter().all(|share| *share == 0 || amount.saturating_mul(*share) >= WHOLE);
+    let is_due_a_unit = |share: i128| amount.checked_mul(share).is_none_or(|claim| claim >= WHOLE);
+    let due_a_unit = shares.iter().all(|share| *share == 0 || is_due_a_unit(*share));
     if due_a_unit && whole <= AMOUNT_MAX {
         let sums = split(whole, shares, &mut carries);
         return Some((sums, carries));
@@ -118,21 +117,22 @@ pub fn split_repeatedly(amount: Amount, shares: &[i128], times: u64) -> Option<(
     let mut parts = Parts::default();
     let mut left = times;
     let mut paid: u64 = 0;
-    while left > 0 {
+    let mut repeats = false;
+    while let Some(rest) = left.checked_sub(1) {
         parts.split(amount, shares, &mut carries);
         for (sum, part) in sums.iter_mut().zip(&parts.units) {
             *sum = sum.checked_add(*part)?;
         }
-        left = left.saturating_sub(1);
-        paid = paid.saturating_add(1);
+        left = rest;
+        paid = paid.checked_add(1)?;
         // Nobody is owed anything, as at the beginning: from here on it all repeats.
-        if carries.iter().all(|carry| *carry == 0) {
+        if !repeats && carries.iter().all(|carry| *carry == 0) {
             let more = left.div_euclid(paid);
             left = left.rem_euclid(paid);
             for sum in &mut sums {
-                *sum = sum.checked_mul(Amount::from(more).saturating_add(1))?;
+                *sum = sum.checked_mul(Amount::from(more).checked_add(1)?)?;
             }
-            paid = u64::MAX;
+            repeats = true;
         }
     }
     Some((sums, carries))
@@ -151,7 +151,15 @@ fn whole_units(claim: i128) -> (Amount, i128) {
         return (0, claim);
     }
     let units = claim.div_euclid(WHOLE);
-    (units, claim.saturating_sub(units.saturating_mul(WHOLE)))
+    (units, beyond(claim, units))
+}
+
+/// What a claim has beyond the units that were given; negative if they were more.
+fn beyond(claim: i128, units: Amount) -> i128 {
+    units
+        .checked_mul(WHOLE)
+        .and_then(|given| claim.checked_sub(given))
+        .expect("R1: AMOUNT_MAX × WHOLE fits 127 bits")
 }
 
 #[cfg(test)]

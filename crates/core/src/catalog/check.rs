@@ -5,11 +5,6 @@ use super::{
 };
 use crate::State as Core;
 
-const LONGITUDE_MAX: i32 = 180_000;
-const POWER_PRICE_MAX: u64 = 1_000_000_000_000;
-const PUE_PPM: core::ops::RangeInclusive<u32> = 1_000_000..=10_000_000;
-const MICROJOULES_MAX: u64 = 1_000_000_000_000;
-
 fn guard(sound: bool, refusal: Refusal) -> Result<(), Refusal> {
     if sound { Ok(()) } else { Err(refusal) }
 }
@@ -48,11 +43,11 @@ pub(super) fn new_site(
 pub(super) fn site_facts(facts: &SiteFacts) -> Result<(), Refusal> {
     let sound = crate::name_allowed(&facts.region)
         && crate::name_allowed(&facts.region_zh)
-        && facts.longitude_millidegrees.saturating_abs() <= LONGITUDE_MAX
-        && facts.power_price <= POWER_PRICE_MAX
-        && PUE_PPM.contains(&facts.pue_ppm)
-        && facts.microjoules_input <= MICROJOULES_MAX
-        && facts.microjoules_output <= MICROJOULES_MAX;
+        && facts.longitude_millidegrees.saturating_abs() <= limits::LONGITUDE_MILLIDEGREES_MAX
+        && facts.power_price <= limits::POWER_PRICE_MAX
+        && limits::PUE_PPM.contains(&facts.pue_ppm)
+        && facts.microjoules_input <= limits::MICROJOULES_MAX
+        && facts.microjoules_output <= limits::MICROJOULES_MAX;
     guard(sound, Refusal::FactsOutOfRange)
 }
 
@@ -75,11 +70,17 @@ pub(super) fn new_model(core: &Core, id: ModelId, details: &Model) -> Result<(),
     guard(once_each(details), Refusal::TermsOutOfRange)?;
     guard(details.standing == Standing::Active, Refusal::TermsOutOfRange)?;
     let cap = core.params.get(Param::AncestorsCapPpm);
-    let to_bases = details.bases.iter().fold(0u64, |sum, edge| sum.saturating_add(edge.share_ppm.into()));
-    let to_all =
-        details.shares.iter().fold(to_bases, |sum, share| sum.saturating_add(share.share_ppm.into()));
+    let to_bases = details.bases.iter().map(|edge| edge.share_ppm);
+    let to_all = total(to_bases.clone().chain(details.shares.iter().map(|share| share.share_ppm)));
+    let to_bases = total(to_bases);
     guard(to_all <= limits::PPM, Refusal::SharesExceedWhole)?;
     guard(to_bases <= cap, Refusal::AncestorsExceedCap)
+}
+
+fn total(parts_ppm: impl Iterator<Item = u32>) -> u64 {
+    parts_ppm.fold(0, |sum: u64, part| {
+        sum.checked_add(part.into()).expect("C2: a command has far fewer than 2^32 shares")
+    })
 }
 
 /// The same parent, or the same account in the same role, twice is a mistake rather than a larger share.
@@ -141,7 +142,7 @@ fn all_paid_in(core: &Core, asset: Asset, model: ModelId, site: SiteId) -> bool 
 }
 
 fn price(prices: &Schedule) -> Result<(), Refusal> {
-    let fees = u64::from(prices.model_fee_ppm).saturating_add(prices.platform_fee_ppm.into());
+    let fees = total([prices.model_fee_ppm, prices.platform_fee_ppm].into_iter());
     guard(fees <= limits::PPM, Refusal::SharesExceedWhole)?;
     let in_range = prices.prices.0.iter().all(|price| *price <= limits::PRICE_MAX);
     guard(in_range && prices.arithmetic == arithmetic::RULES, Refusal::PriceOutOfRange)

@@ -1,5 +1,5 @@
 //! How ids read, and what is not one.
-use super::{AccountId, CommandId, Hash, NotAHash, NotAnId, RequestId, Time};
+use super::{AccountId, Hash, MemberId, NotAHash, NotAnId, RequestId, Time};
 
 #[test]
 fn an_id_reads_as_it_prints() {
@@ -37,7 +37,7 @@ fn an_id_tells_when_it_was_drawn() {
     let uuid = 0x0192_f0c1_2345_7abc_8def_0123_4567_89ab_u128;
     let milliseconds = 0x0192_f0c1_2345;
     assert_eq!(RequestId(uuid).drawn_at(), Time(milliseconds * 1_000_000));
-    assert_eq!(CommandId(uuid).drawn_at(), Time(milliseconds * 1_000_000));
+    assert_eq!(MemberId(uuid).drawn_at(), Time(milliseconds * 1_000_000));
     assert_eq!(RequestId(u128::MAX).drawn_at(), Time(u64::MAX));
 }
 

@@ -1,6 +1,6 @@
 //! The scenarios of the ledger.
 use super::{Account, Leg, Purpose, Refusal, hold, post, release};
-use crate::ids::{AccountId, Asset, RequestId};
+use crate::ids::{AccountId, Amount, Asset, RequestId};
 use crate::tests::names::Named;
 use crate::tests::{World, check, stage};
 
@@ -244,6 +244,23 @@ fn the_audit_sees_value_from_nowhere() {
         ["L2"]
     );
     assert_eq!(found(&|state| state.balances.update(handle(state, "ada"), |row| row.held = -1)), ["L2"]);
+    // Two that no sum holds, which is not zero either.
+    let most = |state: &mut super::State, name| {
+        state.balances.update(handle(state, name), |row| row.amount = Amount::MAX);
+    };
+    let both = |state: &mut super::State| {
+        most(state, "ada");
+        most(state, "dan");
+    };
+    assert_eq!(found(&both), ["L1"]);
     assert_eq!(found(&|state| state.handles.remove(&member("dan"))), ["L3"]);
     assert_eq!(found(&|state| state.handles.insert(member("dan"), handle(state, "al"))), ["L3"]);
+}
+
+/// Money is never quietly cut off: what limits make impossible is a bug, and stops the node.
+#[test]
+#[should_panic(expected = "L1: within a few times AMOUNT_MAX")]
+fn an_amount_beyond_all_limits_is_a_bug() {
+    let balance = super::Balance { amount: Amount::MAX, held: 0, limit: Some(1), asset: Asset(0) };
+    balance.spendable();
 }

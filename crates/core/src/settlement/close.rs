@@ -165,10 +165,13 @@ fn divide(
 pub(super) fn shares(schedule: &Schedule) -> [i128; 3] {
     let to_model = split::from_ppm(schedule.model_fee_ppm);
     let to_platform = split::from_ppm(schedule.platform_fee_ppm);
-    [split::WHOLE.saturating_sub(to_model).saturating_sub(to_platform), to_model, to_platform]
+    let to_site = split::WHOLE.checked_sub(to_model).and_then(|left| left.checked_sub(to_platform));
+    let to_site = to_site.filter(|left| *left >= 0).expect("S3: the fees of a schedule are within the whole");
+    [to_site, to_model, to_platform]
 }
 
-/// Measured if the provider measured it, else reckoned from the site's own figures and marked as those are.
+/// Measured if the provider measured it, else reckoned from the site's own figures and marked as those are. It moves no
+/// money, so what a usage beyond all bounds would take is as much as there is room for.
 fn energy(delivery: &Delivery, site: &Site) -> Energy {
     let facts = &site.facts;
     let reckoned = || {

@@ -57,7 +57,7 @@ pub struct Record {
     pub ended_at_ms: u64,
 }
 
-/// One client's log file. Each line is written whole and at once, so that others may read along.
+/// One client's log file. Each line is written at once, so that others may read along up to the last end of a line.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
