@@ -170,7 +170,8 @@ impl Driver {
                 self.heard_frames = heard.delivered;
                 return Input::Delivered(heard.delivered);
             }
-            if heard.is_abandoned && !self.heard_gone {
+            let may_end = heard.is_alone && !self.heard_gone && self.flow.ends_when_left();
+            if may_end && self.transcript.abandon() {
                 self.heard_gone = true;
                 return Input::ClientGone;
             }

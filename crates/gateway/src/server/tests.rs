@@ -204,6 +204,26 @@ async fn the_same_request_twice_is_served_once() {
     world.stop().await;
 }
 
+/// What was cancelled has no answer to give, not even under its key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_was_left_is_not_joined() {
+    let world = World::start("left").await;
+    let consumer = world.consumer(CREDIT).await;
+    let keyed = ("idempotency-key", "k-1");
+    world.site.answers(Answer::Endless);
+    let (left, _) = world.leave_after_with(&consumer, 5, &[keyed]).await;
+    world.until(|| (world.site.streams_open() == 0).then_some(())).await;
+    world.site.answers(Answer::stream(&["once", " more"], "stop"));
+    let same = json!({"stream": true, "max_tokens": 50_000});
+    let reply = world.spawn_chat_with(&consumer, same, keyed.0, keyed.1).await.unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_ne!(reply.header("x-sycee-receipt"), left.to_string());
+    assert_eq!(reply.events().last().map(String::as_str), Some("[DONE]"), "whole: {}", reply.text);
+    let receipt = world.until(|| world.receipt_of(left)).await;
+    assert_eq!(receipt.delivery.finish, Finish::Cancelled);
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embeddings_and_models() {
     let world = World::start("embeddings").await;

@@ -88,13 +88,12 @@ async fn who_joined_a_request_that_never_ran_hears_so() {
     };
     let transcript = Transcript::new(100);
     let new = Joinable { request: RequestId(1), stream: false, transcript: Arc::clone(&transcript) };
-    assert!(shared.joins.join_or_begin(&likeness, &new).unwrap().is_none());
+    assert!(shared.joins.join_or_begin(&likeness, &new, None).unwrap().is_none());
     let asked =
         Asked { shared: Arc::clone(&shared), request: RequestId(1), transcript, likeness: likeness.clone() };
-    let joined = shared.joins.join_or_begin(&likeness, &new).unwrap().expect("it is joined");
-    let reader = joined.transcript.read(None).unwrap();
+    let joined = shared.joins.join_or_begin(&likeness, &new, None).unwrap().expect("it is joined");
     drop(asked);
-    assert_eq!(reader.head().await, Err(Problem::fault()));
-    assert!(shared.joins.join_or_begin(&likeness, &new).unwrap().is_none(), "asked again it runs");
+    assert_eq!(joined.reader.head().await, Err(Problem::fault()));
+    assert!(shared.joins.join_or_begin(&likeness, &new, None).unwrap().is_none(), "asked again it runs");
     world.stop().await;
 }
