@@ -1,7 +1,7 @@
 //! Joins: a request that is asked again is not served again.
 //!
 //! With an `Idempotency-Key`, scoped to the account, the same request joins the one that runs or hears the answer of the one that
-//! has ended; another request under the same key is refused. Without a key, a request that says it is a retry joins an identical
+//! has ended, for as long as answers are kept; another request under the same key is refused. Without a key, a request that says it is a retry joins an identical
 //! one of the same account that still runs: the official client sends no key, but counts its retries. Refusals are not kept:
 //! they are decided anew. Nor is a request joined that everybody has left: it is being cancelled, and has no answer to give.
 use std::collections::BTreeMap;
@@ -91,12 +91,14 @@ impl Joins {
         likeness: &Likeness,
         new: &Joinable,
         connection: Option<&Connection>,
+        now: Instant,
     ) -> Result<Option<Joined>, Problem> {
         let mut tables = self.lock();
         let running = (likeness.account, likeness.content.0);
         if let Some(key) = &likeness.key {
             let by_key = (likeness.account, key.clone());
-            if let Some(kept) = tables.by_key.get(&by_key) {
+            let kept = tables.by_key.get(&by_key).filter(|kept| !self.is_old(kept, now));
+            if let Some(kept) = kept {
                 let same = kept.content == likeness.content;
                 if !same && !kept.joinable.transcript.is_abandoned() {
                     return Err(Problem::key_reused());
@@ -104,9 +106,9 @@ impl Joins {
                 if let Some(joined) = kept.joinable.join(connection)? {
                     return Ok(Some(joined));
                 }
-                tables.by_key.remove(&by_key);
             }
-            self.make_room(&mut tables);
+            tables.by_key.remove(&by_key);
+            self.make_room(&mut tables, now);
             let kept = Kept { content: likeness.content, joinable: new.clone(), ended: None };
             tables.by_key.insert(by_key, kept);
         } else if likeness.is_retry
@@ -120,7 +122,7 @@ impl Joins {
     }
 
     /// The request has ended; its answer is kept if there was one.
-    pub(crate) fn ended(&self, likeness: &Likeness, request: RequestId, has_answer: bool) {
+    pub(crate) fn ended(&self, likeness: &Likeness, request: RequestId, has_answer: bool, now: Instant) {
         let mut tables = self.lock();
         let running = (likeness.account, likeness.content.0);
         if tables.running.get(&running).is_some_and(|it| it.request == request) {
@@ -135,18 +137,23 @@ impl Joins {
             return;
         };
         if has_answer {
-            kept.ended = Some(Instant::now());
+            kept.ended = Some(now);
         } else {
             tables.by_key.remove(&by_key);
         }
     }
 
+    /// Whether the answer was kept for long enough.
+    fn is_old(&self, kept: &Kept, now: Instant) -> bool {
+        kept.ended.is_some_and(|ended| now.saturating_duration_since(ended) >= self.kept_for)
+    }
+
     /// Forgets old answers, and the oldest if there are still too many. Requests that run are never forgotten.
-    fn make_room(&self, tables: &mut Tables) {
+    fn make_room(&self, tables: &mut Tables, now: Instant) {
         if tables.by_key.len() < self.kept_max {
             return;
         }
-        tables.by_key.retain(|_, kept| kept.ended.is_none_or(|ended| ended.elapsed() < self.kept_for));
+        tables.by_key.retain(|_, kept| !self.is_old(kept, now));
         while tables.by_key.len() >= self.kept_max {
             let ended = tables.by_key.iter().filter_map(|(key, kept)| Some((kept.ended?, key)));
             let Some(oldest) = ended.min().map(|(_, key)| key.clone()) else {
@@ -166,15 +173,19 @@ mod tests {
         Likeness { account: AccountId(1), content: Hash([content; 32]), key, is_retry }
     }
 
+    const KEPT_FOR: Duration = Duration::from_mins(1);
+    const ALMOST: Duration = Duration::from_secs(59);
+
     /// Plays requests: `content`, key, whether it says it is a retry, and what becomes of it.
     fn check(story: &[(u8, Option<&str>, bool, &str)]) {
-        let joins = Joins::new(2, Duration::from_mins(1));
+        let joins = Joins::new(2, KEPT_FOR);
+        let mut now = Instant::now();
         for (number, (content, key, is_retry, expect)) in (0u128..).zip(story) {
             let likeness = likeness(*content, *key, *is_retry);
             let transcript = Transcript::new(10);
             let new =
                 Joinable { request: RequestId(number), stream: false, transcript: Arc::clone(&transcript) };
-            let became = match joins.join_or_begin(&likeness, &new, None) {
+            let became = match joins.join_or_begin(&likeness, &new, None, now) {
                 Ok(None) => "runs".to_owned(),
                 Ok(Some(joined)) => format!("joins {}", joined.request.0),
                 Err(problem) => format!("{}", problem.status),
@@ -182,9 +193,17 @@ mod tests {
             let (expect, ends) = expect.split_once(", ").unwrap_or((expect, ""));
             assert_eq!(became, expect, "request {number} of {story:?}");
             match ends {
-                "answers" => joins.ended(&likeness, RequestId(number), true),
-                "is refused" => joins.ended(&likeness, RequestId(number), false),
+                "answers" => joins.ended(&likeness, RequestId(number), true, now),
+                "is refused" => joins.ended(&likeness, RequestId(number), false, now),
                 "is left" => assert!(transcript.abandon()),
+                "answers and is old" => {
+                    joins.ended(&likeness, RequestId(number), true, now);
+                    now += KEPT_FOR;
+                }
+                "answers and is almost old" => {
+                    joins.ended(&likeness, RequestId(number), true, now);
+                    now += ALMOST;
+                }
                 _ => {}
             }
         }
@@ -219,6 +238,13 @@ mod tests {
             (2, Some("k"), false, "409"),
         ]);
         check(&[(1, Some("k"), false, "runs, is left"), (2, Some("k"), false, "runs")]);
+    }
+
+    #[test]
+    fn an_old_answer_is_forgotten_though_there_is_room() {
+        check(&[(1, Some("k"), false, "runs, answers and is almost old"), (1, Some("k"), false, "joins 0")]);
+        check(&[(1, Some("k"), false, "runs, answers and is old"), (1, Some("k"), false, "runs")]);
+        check(&[(1, Some("k"), false, "runs, answers and is old"), (2, Some("k"), false, "runs")]);
     }
 
     #[test]

@@ -205,7 +205,8 @@ async fn begin(
     let stream = parsed.stream;
     let joinable = Joinable { request: id, stream, transcript: Transcript::new(limits.replay_bytes_max) };
     let requests_max = limits.requests_max;
-    if let Some(joined) = shared.joins.join_or_begin(&likeness, &joinable, connection.as_ref())? {
+    let joined = shared.joins.join_or_begin(&likeness, &joinable, connection.as_ref(), Instant::now())?;
+    if let Some(joined) = joined {
         shared.metrics.joined();
         let Joined { request, stream, reader } = joined;
         return Ok(Begun { request, stream, reader, requests_max });
@@ -383,7 +384,7 @@ impl Drop for Asked {
         }
         self.transcript.finish();
         let has_answer = matches!(self.transcript.head(), Some(Ok(_))) && !self.transcript.is_abandoned();
-        self.shared.joins.ended(&self.likeness, self.request, has_answer);
+        self.shared.joins.ended(&self.likeness, self.request, has_answer, Instant::now());
     }
 }
 
