@@ -240,11 +240,17 @@ impl World {
         (request, received.into_inner())
     }
 
+    /// The ledger stops before the gateway does.
+    pub(super) async fn stop_node(&mut self) {
+        if let Some(node) = self.node.take() {
+            tokio::task::spawn_blocking(move || node.stop()).await.unwrap().unwrap();
+        }
+    }
+
     pub(super) async fn stop(mut self) {
         self.gateway.stop().await;
         self.closing.send_replace(true);
-        let node = self.node.take().expect("a world stops once");
-        tokio::task::spawn_blocking(move || node.stop()).await.unwrap().unwrap();
+        self.stop_node().await;
         drop(std::fs::remove_dir_all(&self.directory));
     }
 }
