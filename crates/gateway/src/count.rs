@@ -153,29 +153,8 @@ pub enum Obstacle {
     Message,
     /// The request changes the template or its arguments.
     TemplateArguments,
-    /// The model thinks out of sight.
-    HiddenReasoning,
     /// The tokenizer failed on the text.
     TokenizerFailed,
-}
-
-impl Obstacle {
-    /// The name in receipts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoTokenizer => "no_tokenizer",
-            Self::NoTemplate => "no_template",
-            Self::TemplateFailed => "template_failed",
-            Self::TemplateDated => "template_dated",
-            Self::Tools => "tools",
-            Self::Media => "media",
-            Self::Prefill => "prefill",
-            Self::Message => "message",
-            Self::TemplateArguments => "template_arguments",
-            Self::HiddenReasoning => "hidden_reasoning",
-            Self::TokenizerFailed => "tokenizer_failed",
-        }
-    }
 }
 
 /// A count of one side: exact, or an estimate with what stood in the way.

@@ -15,10 +15,11 @@ use futures_util::{FutureExt, StreamExt};
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
+use sycee_core::Outcome;
 use sycee_core::entry::Submission;
 use sycee_core::ids::{OfferId, RequestId, Time};
 use sycee_core::permission::Actor;
-use sycee_core::settlement::{Command, Endpoint, Mark};
+use sycee_core::settlement::{Endpoint, Mark};
 use tokio::sync::watch;
 
 use crate::count::{Counted, Delivered, Obstacle, completion_count};
@@ -170,7 +171,8 @@ impl Driver {
                 self.heard_frames = heard.delivered;
                 return Input::Delivered(heard.delivered);
             }
-            if heard.is_abandoned && !self.heard_gone {
+            let may_end = heard.is_alone && !self.heard_gone && self.flow.ends_when_left();
+            if may_end && self.transcript.abandon() {
                 self.heard_gone = true;
                 return Input::ClientGone;
             }
@@ -211,12 +213,15 @@ impl Driver {
                 self.count(bytes, count, Input::AnswerCounted);
             }
             Action::Submit(command) => {
-                if let Command::Settle { request: _, delivery } = &command {
-                    self.shared.metrics.delivered(delivery);
-                }
-                let handle = self.shared.handle.clone();
+                let shared = Arc::clone(&self.shared);
                 let submission = Submission::internal(Actor::Gateway, command);
-                self.waiting.push(Box::pin(async move { Input::Decided(handle.submit(submission).await) }));
+                self.waiting.push(Box::pin(async move {
+                    let outcome = shared.handle.submit(submission).await;
+                    if let Ok(Outcome::Applied { position: _, events }) = &outcome {
+                        shared.metrics.applied(events);
+                    }
+                    Input::Decided(outcome)
+                }));
             }
             Action::Mark(mark) => {
                 self.marked = Some(mark);

@@ -271,6 +271,18 @@ impl Flow {
         matches!(self.stage, Stage::Done)
     }
 
+    /// Whether [`Input::ClientGone`] ends the request. A complete answer is closed as it is, for whoever asks again.
+    pub fn ends_when_left(&self) -> bool {
+        match &self.stage {
+            Stage::New
+            | Stage::Counting
+            | Stage::Holding { input_max: _ }
+            | Stage::Trying(_)
+            | Stage::Streaming(_) => true,
+            Stage::Weighing(_) | Stage::Closing(_) | Stage::Done => false,
+        }
+    }
+
     /// Whether more of the running attempt's body may come in. Not while the client is slow or a mark is late.
     pub fn wants_body(&self) -> bool {
         match &self.stage {

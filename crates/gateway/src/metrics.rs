@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sycee_core::settlement::{AttemptOutcome, Delivery};
+use sycee_core::Event;
+use sycee_core::settlement::{self, AttemptOutcome, Delivery};
 
 /// Upper ends of the first-token histogram, in milliseconds.
 const FIRST_TOKEN_MS: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 60_000];
@@ -76,11 +77,16 @@ impl Metrics {
         self.not_accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What is about to be settled. Retries of the ledger may count it again; the books do not.
-    pub(crate) fn delivered(&self, delivery: &Delivery) {
-        self.disputed.fetch_add(u64::from(delivery.dispute), Ordering::Relaxed);
-        self.tokens_in.fetch_add(delivery.usage.input_total().unwrap_or(0), Ordering::Relaxed);
-        self.tokens_out.fetch_add(delivery.usage.output_total().unwrap_or(0), Ordering::Relaxed);
+    /// What the ledger has settled. What it was only asked to settle is not counted: it may be asked again.
+    pub(crate) fn applied(&self, events: &[Event]) {
+        for event in events {
+            if let Event::Settlement(settlement::Event::Settled { request: _, receipt }) = event {
+                let Delivery { usage, dispute, .. } = &receipt.delivery;
+                self.disputed.fetch_add(u64::from(*dispute), Ordering::Relaxed);
+                self.tokens_in.fetch_add(usage.input_total().unwrap_or(0), Ordering::Relaxed);
+                self.tokens_out.fetch_add(usage.output_total().unwrap_or(0), Ordering::Relaxed);
+            }
+        }
     }
 
     pub(crate) fn marked(&self, marks: usize) {

@@ -1,20 +1,22 @@
 //! What counts for an offer: its tokenizer and template, and the prompt of one request as they see it.
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::{Map, Value};
 use sycee_core::catalog::OfferTerms;
-use sycee_core::ids::Hash;
+use sycee_core::ids::{Hash, OfferId};
 use sycee_core::settlement::Endpoint;
 
 use crate::count::{Counted, Obstacle, Prompt, Tokenizer, Vocabulary, inputs_count};
 use crate::template::Template;
 
 /// Loaded tokenizers and templates by hash. The embedded vocabularies are always there.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Registry {
     tokenizers: BTreeMap<Hash, Arc<Tokenizer>>,
     templates: BTreeMap<Hash, Arc<Template>>,
+    /// Offers that were found to pin what is not here.
+    missed: Mutex<BTreeSet<OfferId>>,
 }
 
 /// Watches answers that nothing verified counts, so that their marks have a number.
@@ -22,7 +24,8 @@ static ESTIMATOR: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::embedded(Voc
 
 impl Default for Registry {
     fn default() -> Self {
-        let mut registry = Self { tokenizers: BTreeMap::new(), templates: BTreeMap::new() };
+        let (tokenizers, templates) = (BTreeMap::new(), BTreeMap::new());
+        let mut registry = Self { tokenizers, templates, missed: Mutex::default() };
         for vocabulary in [Vocabulary::O200kBase, Vocabulary::Cl100kBase] {
             registry.add_tokenizer(Tokenizer::embedded(vocabulary));
         }
@@ -54,6 +57,13 @@ impl Registry {
             None => None,
         };
         Some(Counter { tokenizer, template })
+    }
+
+    /// Says that an offer pins what is not loaded here: once until something else is loaded, and not for each request.
+    pub(crate) fn warn_of(&self, offer: OfferId) {
+        if self.missed.lock().expect("nothing panics while it holds the offers").insert(offer) {
+            tracing::warn!(%offer, "the tokenizer or template that the offer pins is not loaded");
+        }
     }
 }
 

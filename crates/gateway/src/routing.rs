@@ -154,7 +154,7 @@ pub(crate) fn choose(
 fn candidate(sold: &Sold, wanted: &Wanted<'_>, options: &Options, others: &[Ranked]) -> Option<Candidate> {
     options.upstreams.get(&sold.site_name)?;
     let Some(counter) = options.registry.counter(&sold.terms) else {
-        tracing::warn!(offer = %sold.id, "the tokenizer or template that the offer pins is not loaded");
+        options.registry.warn_of(sold.id);
         return None;
     };
     let known = others.iter().map(|other| &other.candidate.sent).find(|sent| sent.counter.is_same(&counter));
@@ -222,9 +222,13 @@ mod tests {
     use crate::health::Observation;
     use crate::market::{self, Books};
     use crate::options::Upstream;
+    use crate::registry::Registry;
     use serde_json::json;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use sycee_core::catalog::{Command, Subject};
     use sycee_core::ids::Hash;
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata};
 
     /// What the market is like when the request comes.
     struct Scene {
@@ -318,6 +322,49 @@ mod tests {
         let terms = OfferTerms { tokenizer: Some(Hash([9; 32])), ..market::terms() };
         scene.books.apply(Command::ChangeOffer { offer, terms });
         scene.check(market::CHAT, None, "503 no_provider_available");
+    }
+
+    /// Counts what is logged at the level of a warning.
+    #[derive(Clone, Default)]
+    struct Warnings(Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Warnings {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.level() == &Level::WARN
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn what_an_offer_misses_is_said_once_until_something_else_is_loaded() {
+        let mut scene = Scene::new();
+        let offer = scene.books.market.offers[1];
+        let terms = OfferTerms { tokenizer: Some(Hash([9; 32])), ..market::terms() };
+        scene.books.apply(Command::ChangeOffer { offer, terms });
+        let warnings = Warnings::default();
+        let _capturing = tracing::subscriber::set_default(warnings.clone());
+        for expect in [1, 2] {
+            for _ in 0..3 {
+                scene.check(market::CHAT, None, "Cheap");
+            }
+            assert_eq!(warnings.0.load(Ordering::Relaxed), expect);
+            scene.options.registry = Registry::default();
+        }
     }
 
     #[test]

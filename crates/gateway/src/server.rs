@@ -22,7 +22,7 @@ use crate::connection::Connection;
 use crate::driver::Driver;
 use crate::flow::Order;
 use crate::gateway::{Gateway, Shared};
-use crate::joins::{self, Joinable, Likeness};
+use crate::joins::{self, Joinable, Joined, Likeness};
 use crate::models;
 use crate::network::Network;
 use crate::options::Options;
@@ -204,11 +204,12 @@ async fn begin(
 
     let stream = parsed.stream;
     let joinable = Joinable { request: id, stream, transcript: Transcript::new(limits.replay_bytes_max) };
-    if let Some(other) = shared.joins.join_or_begin(&likeness, &joinable)? {
+    let requests_max = limits.requests_max;
+    let joined = shared.joins.join_or_begin(&likeness, &joinable, connection.as_ref(), Instant::now())?;
+    if let Some(joined) = joined {
         shared.metrics.joined();
-        let reader = other.transcript.read(connection).ok_or_else(Problem::not_kept)?;
-        let requests_max = limits.requests_max;
-        return Ok(Begun { request: other.request, stream: other.stream, reader, requests_max });
+        let Joined { request, stream, reader } = joined;
+        return Ok(Begun { request, stream, reader, requests_max });
     }
     let transcript = Arc::clone(&joinable.transcript);
     let reader = transcript.read(connection).expect("a new transcript has its start");
@@ -221,7 +222,7 @@ async fn begin(
         Ok(order) => run(asked, &options, order)?,
         Err(problem) => return Err(asked.refused(problem)),
     }
-    Ok(Begun { request: id, stream, reader, requests_max: limits.requests_max })
+    Ok(Begun { request: id, stream, reader, requests_max })
 }
 
 /// Does what takes long for large bodies on a thread where nobody waits behind it. Should it panic, this request fails alone.
@@ -382,8 +383,8 @@ impl Drop for Asked {
             self.transcript.begin(Err(Problem::fault()));
         }
         self.transcript.finish();
-        let has_answer = matches!(self.transcript.head(), Some(Ok(_)));
-        self.shared.joins.ended(&self.likeness, self.request, has_answer);
+        let has_answer = matches!(self.transcript.head(), Some(Ok(_))) && !self.transcript.is_abandoned();
+        self.shared.joins.ended(&self.likeness, self.request, has_answer, Instant::now());
     }
 }
 

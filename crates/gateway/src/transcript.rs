@@ -1,7 +1,8 @@
 //! Transcripts: what a request has said so far, for everyone who listens to it.
 //!
 //! A request writes; its client, and any client that asks the same again, read from the start. Small transcripts are kept whole
-//! for a while; of large ones only what somebody has still to read. A request whose last reader has left is abandoned.
+//! for a while; of large ones only what somebody has still to read. A request whose last reader has left may be abandoned, and
+//! then it takes no new ones: what it would still say is no answer.
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -36,6 +37,7 @@ struct Inner {
     dropped: u64,
     bytes: usize,
     finished: bool,
+    abandoned: bool,
     readers: BTreeMap<u64, Place>,
     next_reader: u64,
     /// Frames that have left this process for some reader.
@@ -53,7 +55,7 @@ struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) delivered: u64,
-    pub(crate) is_abandoned: bool,
+    pub(crate) is_alone: bool,
 }
 
 impl Transcript {
@@ -94,7 +96,18 @@ impl Transcript {
 
     pub(crate) fn heard(&self) -> Heard {
         let inner = self.lock();
-        Heard { delivered: inner.delivered, is_abandoned: inner.readers.is_empty() }
+        Heard { delivered: inner.delivered, is_alone: inner.readers.is_empty() }
+    }
+
+    /// Gives the request up, unless somebody has come to read it meanwhile. Tells whether it is given up.
+    pub(crate) fn abandon(&self) -> bool {
+        let mut inner = self.lock();
+        inner.abandoned |= inner.readers.is_empty();
+        inner.abandoned
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
     }
 
     /// Waits until there may be something new to hear.
@@ -102,10 +115,10 @@ impl Transcript {
         self.heard.notified().await;
     }
 
-    /// A reader from the start; none if the start is no longer kept.
+    /// A reader from the start; none if the start is no longer kept, or the request is abandoned.
     pub(crate) fn read(self: &Arc<Self>, connection: Option<Connection>) -> Option<Reader> {
         let mut inner = self.lock();
-        if inner.dropped > 0 {
+        if inner.dropped > 0 || inner.abandoned {
             return None;
         }
         let id = inner.next_reader;
@@ -222,9 +235,9 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let mut inner = self.transcript.lock();
         inner.readers.remove(&self.id);
-        let is_abandoned = inner.readers.is_empty();
+        let is_alone = inner.readers.is_empty();
         drop(inner);
-        if is_abandoned {
+        if is_alone {
             self.transcript.heard.notify_one();
         }
     }
@@ -251,7 +264,7 @@ mod tests {
         let (first, second) = (rest(first).await, rest(second).await);
         assert_eq!(first, ["one", "two"]);
         assert_eq!(second, first);
-        assert_eq!(transcript.heard(), Heard { delivered: 1, is_abandoned: true });
+        assert_eq!(transcript.heard(), Heard { delivered: 1, is_alone: true });
         assert_eq!(rest(transcript.read(None).unwrap()).await, first, "and again after its end");
     }
 
@@ -274,9 +287,11 @@ mod tests {
         let transcript = Transcript::new(100);
         let (first, second) = (transcript.read(None).unwrap(), transcript.read(None).unwrap());
         drop(first);
-        assert!(!transcript.heard().is_abandoned);
+        assert!(!transcript.heard().is_alone && !transcript.abandon());
         drop(second);
         transcript.wait().await;
-        assert!(transcript.heard().is_abandoned);
+        assert!(transcript.heard().is_alone);
+        assert!(transcript.read(None).is_some(), "while it is not given up it can be read");
+        assert!(transcript.abandon() && transcript.read(None).is_none());
     }
 }

@@ -3,7 +3,7 @@
 //! Every protocol reports overlapping numbers in its own way: caches inside or outside the prompt, reasoning inside or
 //! outside the completion, cumulative or repeated in a stream. [`normalise`] turns one object, and [`normalise_sequence`]
 //! the objects of a whole stream, into a [`Report`] whose buckets are disjoint, so that each token is priced once. The raw
-//! object is kept by whoever called; nothing else in Sycee reads provider usage.
+//! object is dropped then; nothing else in Sycee reads provider usage.
 //!
 //! A number that is negative, fractional, not a number, or above the context window is refused with a [`Flaw`]; its whole
 //! side of the report is then worth nothing and the provider is marked. [`resolve()`] settles what is billed: on a side that the

@@ -1,8 +1,8 @@
 //! Snapshots: opaque bytes that stand for everything folded up to a head.
 //!
-//! A snapshot saves time and proves nothing: the log is the truth. So one that is damaged, newer than this
-//! release or not of this log is passed over, with a word about it, and the one before it is tried. Two are
-//! kept. Once stored, a snapshot stays: both its bytes and its name are durable.
+//! A snapshot saves time and proves nothing: the log is the truth. So one that cannot be read, is damaged,
+//! newer than this release or not of this log is passed over, with a word about it, and the one before it is
+//! tried. Two are kept. Once stored, a snapshot stays: both its bytes and its name are durable.
 //!
 //! Layout, little-endian: magic (4), format (2), zero (2), number (8), position (8), hash (32), length (8),
 //! SHA-256 of all that and the content (32), content.
@@ -38,8 +38,12 @@ pub struct Skipped {
     pub cause: SkipCause,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SkipCause {
+    /// The disk would not give it.
+    Unreadable {
+        error: String,
+    },
     Damaged,
     Newer {
         format: u16,
@@ -84,8 +88,9 @@ pub fn load_newest(
     let mut skipped = Vec::new();
     for number in numbers(disk, directory).map_err(context)?.into_iter().rev() {
         let file = name_of(number);
-        let bytes = whole::read(disk, &directory.join(&file)).map_err(context)?;
-        let cause = match decode(&bytes) {
+        let read = whole::read(disk, &directory.join(&file))
+            .map_err(|error| SkipCause::Unreadable { error: error.to_string() });
+        let cause = match read.and_then(|bytes| decode(&bytes)) {
             Ok(snapshot) if snapshot.head.number != number => SkipCause::Damaged,
             Ok(snapshot) if source.head_at(number)? != Some(snapshot.head) => SkipCause::NotOfThisLog,
             Ok(snapshot) => return Ok((Some(snapshot), skipped)),
@@ -153,6 +158,7 @@ impl fmt::Display for Skipped {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, cause } = self;
         match cause {
+            SkipCause::Unreadable { error } => write!(formatter, "{file} cannot be read: {error}"),
             SkipCause::Damaged => write!(formatter, "{file} is damaged"),
             SkipCause::Newer { format } => {
                 write!(formatter, "{file} has format {format}, newer than this release")

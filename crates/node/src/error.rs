@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Log,
     /// The log's frames are intact, but their content is not what this machine writes.
     Unsound,
+    /// Rules that this build does not have decided some of the log.
+    Newer,
     /// The log has less than its own checkpoint says.
     RolledBack,
     /// The checkpoint beside the log is not one that the log's key signed.
@@ -71,6 +73,7 @@ impl Error {
         let hint = match self.kind {
             ErrorKind::ClockJumped => "set the clock right, or start with --accept-clock if it is right",
             ErrorKind::Unsound => "run `sycee verify` on the directory; restore a backup",
+            ErrorKind::Newer => "use a newer build of sycee, no older than the one that wrote the log",
             ErrorKind::RolledBack => {
                 "restore a backup, or give up what is missing with --cut-tail and the position where it ends"
             }

@@ -16,11 +16,12 @@ use crate::quiet;
 use crate::seal::{self, Sealer};
 use crate::snapshot;
 use crate::threads::{self, Node};
+use crate::verify;
 use crate::views::Views;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use sycee_core::Core;
 use sycee_core::genesis::Charter;
+use sycee_core::{Core, RULES};
 use sycee_log::{Disk, Frame, FrameSource, RealDisk};
 use tokio::sync::watch;
 
@@ -80,6 +81,7 @@ pub(crate) fn open(options: Options, seed: [u8; 32]) -> Result<Stages> {
         tracing::warn!("the last frames were torn by a crash before anybody was told of them; they were cut");
     }
     let source = log.source();
+    check_newest(&source)?;
     let signer = Signer::open(Arc::clone(&disk), &directory, &charter(&source)?)?;
     let mut signed = signer.latest()?.unwrap_or_default();
     let position = source.durable().position;
@@ -116,6 +118,21 @@ pub(crate) fn open(options: Options, seed: [u8; 32]) -> Result<Stages> {
     Ok(Stages { order, append, commit, shared, durable, archive, disk, directory })
 }
 
+/// Refuses a log whose newest frame is of newer rules, which a snapshot would spare us from reading.
+fn check_newest(source: &FrameSource) -> Result<()> {
+    let last = source.durable().number.checked_sub(1);
+    match last.map(|number| source.frame(number)).transpose()?.flatten() {
+        Some(frame) => check_rules(&frame),
+        None => Ok(()),
+    }
+}
+
+fn check_rules(frame: &Frame) -> Result<()> {
+    let Some(newer) = verify::newer(frame, RULES) else { return Ok(()) };
+    let context = format!("read position {} ({newer})", frame.first_position);
+    Err(Error::new(ErrorKind::Newer, context))
+}
+
 /// What the log is, from its first entry.
 fn charter(source: &FrameSource) -> Result<Charter> {
     let missing = || Error::new(ErrorKind::Unsound, "find the founding entry");
@@ -148,6 +165,7 @@ fn fold(views: &mut Views, frame: &Frame, signed: &Signed) -> Result<()> {
     let unsound = |position: u64, cause: &str| {
         Error::new(ErrorKind::Unsound, format!("read position {position} ({cause})"))
     };
+    check_rules(frame)?;
     let records = frame.records().map_err(|cause| unsound(frame.first_position, &cause.to_string()))?;
     for (position, record) in records {
         let entry = seal::open(&record, position).map_err(|error| unsound(position, &error.to_string()))?;

@@ -37,7 +37,7 @@ pub struct Report {
     pub cause: Option<String>,
     /// Root of the tree over the sound entries.
     pub root: String,
-    /// Entries that were folded but not decided again, because other rules decided them.
+    /// Entries that were folded but not decided again, because older rules decided them.
     pub folded_only: u64,
     /// Whole frames after the durable end of a running log.
     pub not_yet_durable: u64,
@@ -64,10 +64,20 @@ impl Report {
 
 /// Checks the log in `directory`. An error means that it could not be read at all; what is wrong with it is in the report.
 pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, kept: Option<Kept>) -> Result<Report> {
+    verify_by(RULES, disk, directory, kept)
+}
+
+/// Verifies as a build does that decides by these rules.
+pub(crate) fn verify_by(
+    rules: u16,
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    kept: Option<Kept>,
+) -> Result<Report> {
     find(&**disk, directory)?;
     // Before the log is opened: what was signed by then is durable by then, also in a running one.
     let own = promise::beside(&**disk, directory)?;
-    let mut check = Check::new(own, kept);
+    let mut check = Check { rules, ..Check::new(own, kept) };
     let mut not_yet_durable = 0;
     let mut reader = match Reader::open(Arc::clone(disk), directory) {
         Ok(reader) => reader,
@@ -152,6 +162,8 @@ fn state_after(disk: &Arc<dyn Disk>, directory: &Path, entries: u64) -> Result<S
 }
 
 struct Check {
+    /// Those that entries are decided again by; older ones are folded.
+    rules: u16,
     core: Core,
     tree: Frontier,
     names: Names,
@@ -166,6 +178,7 @@ struct Check {
 impl Check {
     fn new(own: Option<Kept>, kept: Option<Kept>) -> Self {
         Self {
+            rules: RULES,
             core: Core::default(),
             tree: Frontier::new(),
             names: Names::default(),
@@ -189,6 +202,9 @@ impl Check {
     }
 
     fn frame(&mut self, frame: &Frame) {
+        if let Some(newer) = newer(frame, self.rules) {
+            return self.fail(frame.first_position, &format!("{newer}; use a newer build"));
+        }
         let records = match frame.records() {
             Ok(records) => records,
             Err(cause) => {
@@ -229,7 +245,7 @@ impl Check {
         }
         self.is_torn = true;
         let broken = |message: String| format!("it breaks an invariant: {message}");
-        if rules == RULES {
+        if rules == self.rules {
             let again = quiet::attempt(|| self.core.submit(entry.at, &entry.submission()));
             compare(entry, again.map_err(broken)?.entry.as_ref())?;
         } else {
@@ -283,6 +299,13 @@ impl Check {
             not_yet_durable,
         }
     }
+}
+
+/// Why a frame cannot be judged: rules that came after `known` decided it, and what its entries mean is theirs to say.
+pub(crate) fn newer(frame: &Frame, known: u16) -> Option<String> {
+    let rules = frame.rules;
+    (rules > known)
+        .then(|| format!("rules {rules} decided it, which are newer than the {known} of this build"))
 }
 
 /// Whether an entry is what deciding its command gives.

@@ -28,6 +28,9 @@ async fn a_plain_answer_is_settled_before_its_body_is_released() {
     assert_eq!(usage["completion_tokens"].as_u64(), receipt.delivery.usage.output_total());
     assert_eq!(world.balance(&consumer).amount, CREDIT - receipt.total);
     assert_eq!(world.balance(&consumer).held, 0);
+    let metrics = world.gateway.metrics_text();
+    let settled = format!("output_tokens_total {}\n", receipt.delivery.usage.output_total().unwrap());
+    assert!(metrics.contains(&settled), "{settled} in {metrics}");
     let sent = world.site.requests();
     assert_eq!(sent.len(), 1);
     assert_eq!((&sent[0]["model"], &sent[0]["max_tokens"]), (&json!("site-model"), &json!(50)));
@@ -201,6 +204,44 @@ async fn the_same_request_twice_is_served_once() {
     let (running, retry) = (running.await.unwrap(), retry.await.unwrap());
     assert_eq!(running.header("x-sycee-receipt"), retry.header("x-sycee-receipt"));
     assert_eq!(world.site.requests().len(), 2);
+    world.stop().await;
+}
+
+/// What was cancelled has no answer to give, not even under its key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_was_left_is_not_joined() {
+    let world = World::start("left").await;
+    let consumer = world.consumer(CREDIT).await;
+    let keyed = ("idempotency-key", "k-1");
+    world.site.answers(Answer::Endless);
+    let (left, _) = world.leave_after_with(&consumer, 5, &[keyed]).await;
+    world.until(|| (world.site.streams_open() == 0).then_some(())).await;
+    world.site.answers(Answer::stream(&["once", " more"], "stop"));
+    let same = json!({"stream": true, "max_tokens": 50_000});
+    let reply = world.spawn_chat_with(&consumer, same, keyed.0, keyed.1).await.unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_ne!(reply.header("x-sycee-receipt"), left.to_string());
+    assert_eq!(reply.events().last().map(String::as_str), Some("[DONE]"), "whole: {}", reply.text);
+    let receipt = world.until(|| world.receipt_of(left)).await;
+    assert_eq!(receipt.delivery.finish, Finish::Cancelled);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_ledger_does_not_settle_is_not_counted_as_delivered() {
+    let mut world = World::start("unsettled").await;
+    let consumer = world.consumer(CREDIT).await;
+    world.site.answers(Answer::Blocked);
+    let running = world.spawn_chat(&consumer, json!({"max_tokens": 50}));
+    world.until(|| (world.site.requests().len() == 1).then_some(())).await;
+    world.stop_node().await;
+    world.site.answers(Answer::say("Hi there.", "stop"));
+    let reply = running.await.unwrap();
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (500, &json!("not_settled")));
+    let metrics = world.gateway.metrics_text();
+    for line in ["sycee_gateway_input_tokens_total 0", "sycee_gateway_output_tokens_total 0"] {
+        assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
+    }
     world.stop().await;
 }
 

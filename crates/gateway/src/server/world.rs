@@ -217,9 +217,18 @@ impl World {
 
     /// Leaves a stream after so many chunks with text; gives the request and how many such chunks arrived.
     pub(super) async fn leave_after(&self, consumer: &Consumer, chunks: u64) -> (RequestId, u64) {
+        self.leave_after_with(consumer, chunks, &[]).await
+    }
+
+    pub(super) async fn leave_after_with(
+        &self,
+        consumer: &Consumer,
+        chunks: u64,
+        headers: &[(&str, &str)],
+    ) -> (RequestId, u64) {
         let path = format!("{}/v1/chat/completions", self.base);
         let body = chat_body(json!({"stream": true, "max_tokens": 50_000}));
-        let mut response = ask(&self.client, "POST", &path, &consumer.key, &body, &[]).await;
+        let mut response = ask(&self.client, "POST", &path, &consumer.key, &body, headers).await;
         assert_eq!(response.status(), 200);
         let request = response.headers()["x-sycee-receipt"].to_str().unwrap().parse().unwrap();
         let received = AtomicU64::new(0);
@@ -231,11 +240,17 @@ impl World {
         (request, received.into_inner())
     }
 
+    /// The ledger stops before the gateway does.
+    pub(super) async fn stop_node(&mut self) {
+        if let Some(node) = self.node.take() {
+            tokio::task::spawn_blocking(move || node.stop()).await.unwrap().unwrap();
+        }
+    }
+
     pub(super) async fn stop(mut self) {
         self.gateway.stop().await;
         self.closing.send_replace(true);
-        let node = self.node.take().expect("a world stops once");
-        tokio::task::spawn_blocking(move || node.stop()).await.unwrap().unwrap();
+        self.stop_node().await;
         drop(std::fs::remove_dir_all(&self.directory));
     }
 }

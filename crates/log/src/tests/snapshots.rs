@@ -1,7 +1,7 @@
 //! Snapshots beside a log: the newest that is sound and of this log counts.
 
 use super::harness::{append, directory, filled};
-use crate::disk::Disk as _;
+use crate::disk::{Disk as _, Effect, Fault, Plan, When};
 use crate::snapshot::{self, SkipCause, Skipped};
 use crate::{Head, Log, SimDisk, Snapshot};
 
@@ -56,6 +56,27 @@ fn a_snapshot_with_a_flipped_bit_is_passed_over() {
         let (loaded, _) = snapshot::load_newest(&disk, directory(), &log.source()).unwrap();
         assert_eq!(loaded.as_ref(), Some(&before), "{length} bytes");
         disk.tamper(&path, |bytes| bytes.clone_from(&sound)).unwrap();
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_passed_over() {
+    let disk = SimDisk::new(1);
+    let mut log = filled(&disk, 0);
+    let before = store(&disk, &mut log);
+    let newest = store(&disk, &mut log);
+    // Opening it, and reading it.
+    for operation in 0..2 {
+        disk.plan(Plan { when: When::Operation(operation), effect: Effect::Fault(Fault::Io) });
+        let (loaded, skipped) = snapshot::load_newest(&disk, directory(), &log.source()).unwrap();
+        assert_eq!(loaded.as_ref(), Some(&before), "operation {operation}");
+        let [skipped] = &skipped[..] else { unreachable!("{skipped:?}") };
+        assert_eq!(
+            skipped.to_string(),
+            format!("{} cannot be read: Input/output error (os error 5)", name(2))
+        );
+        let (loaded, skipped) = snapshot::load_newest(&disk, directory(), &log.source()).unwrap();
+        assert_eq!((loaded.as_ref(), skipped), (Some(&newest), vec![]), "the disk has recovered");
     }
 }
 

@@ -5,7 +5,8 @@ use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::lines::Names;
 use crate::seal::{Sealer, kind};
-use crate::{Report, checkpoint, key, verify};
+use crate::verify::verify_by;
+use crate::{Report, checkpoint, key, snapshot, verify};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sycee_core::entry::{Command, Entry, Event};
@@ -38,12 +39,17 @@ fn honest() -> Honest {
 
 /// A log of these records, with every hash as it should be.
 fn written(honest: &Honest, records: &[(Entry, Vec<u8>)], rules: u16) -> SimDisk {
+    written_by(honest, records, |_| rules)
+}
+
+/// The same, by rules that differ from position to position.
+fn written_by(honest: &Honest, records: &[(Entry, Vec<u8>)], rules: impl Fn(u64) -> u16) -> SimDisk {
     let disk = SimDisk::new(6);
     let options = Options { segment_bytes: SEGMENT_BYTES, ..Options::default() };
     let mut log = Log::create(shared(&disk), &directory(), options).unwrap();
     let mut names = Names::default();
     for (entry, bytes) in records {
-        let mut draft = Draft::new(rules, entry.at.0);
+        let mut draft = Draft::new(rules(entry.position), entry.at.0);
         let (at, kind) = (entry.at.0, kind(&entry.command));
         names.fold(entry);
         let root = names.root_of(&[8; 32], entry);
@@ -73,16 +79,16 @@ fn renumber(entries: &mut [Entry]) {
 
 /// Alters the entries of an honest log; `expected` is what verify has to say. Whatever it was, a kept checkpoint tells.
 fn check(alter: impl FnOnce(&mut Vec<Entry>), expected: &str) -> Report {
-    check_with(RULES, alter, expected)
+    check_with(RULES, RULES, alter, expected)
 }
 
-fn check_with(rules: u16, alter: impl FnOnce(&mut Vec<Entry>), expected: &str) -> Report {
+fn check_with(rules: u16, known: u16, alter: impl FnOnce(&mut Vec<Entry>), expected: &str) -> Report {
     let honest = honest();
     let mut entries = honest.entries.clone();
     alter(&mut entries);
     assert_ne!(entries, honest.entries);
     let disk = forged(&honest, &entries, rules);
-    let report = verify(&shared(&disk), &directory(), None).unwrap();
+    let report = verify_by(known, &shared(&disk), &directory(), None).unwrap();
     let cause = report.cause.clone().unwrap_or_else(|| "sound".to_owned());
     assert!(cause.contains(expected), "{cause}");
     assert_eq!(report.position, report.entries.checked_sub(1));
@@ -94,7 +100,7 @@ fn check_with(rules: u16, alter: impl FnOnce(&mut Vec<Entry>), expected: &str) -
     let sound = usize::try_from(report.entries).unwrap();
     entries[..sound].iter().for_each(|entry| state.fold(entry));
     assert_eq!(report.state_hash, state.hash().to_string());
-    let kept = verify(&shared(&disk), &directory(), Some(kept(&honest.signed))).unwrap();
+    let kept = verify_by(known, &shared(&disk), &directory(), Some(kept(&honest.signed))).unwrap();
     assert!(!kept.sound, "{expected}: the kept checkpoint says nothing");
     report
 }
@@ -270,10 +276,10 @@ fn a_history_as_good_as_the_true_one_is_found_by_a_kept_checkpoint_only() {
 }
 
 #[test]
-fn entries_of_other_rules_are_folded_and_counted() {
+fn entries_of_older_rules_are_folded_and_counted() {
     let honest = honest();
-    let disk = forged(&honest, &honest.entries, RULES + 1);
-    let report = verify(&shared(&disk), &directory(), None).unwrap();
+    let disk = forged(&honest, &honest.entries, RULES);
+    let report = verify_by(RULES + 1, &shared(&disk), &directory(), None).unwrap();
     assert!(report.sound, "{report:?}");
     assert_eq!(report.folded_only, honest.entries.len() as u64);
     let none = forged(&honest, &honest.entries, 0);
@@ -281,6 +287,7 @@ fn entries_of_other_rules_are_folded_and_counted() {
     assert_eq!(report.cause.as_deref(), Some("position 0: no rules have the number 0"));
     // Nobody decides them again, so only what cannot be at all is found.
     check_with(
+        RULES,
         RULES + 1,
         |entries| {
             let index = position(entries, is_deposit);
@@ -293,6 +300,7 @@ fn entries_of_other_rules_are_folded_and_counted() {
         "it breaks an invariant: L1: within AMOUNT_MAX",
     );
     check_with(
+        RULES,
         RULES + 1,
         |entries| {
             let last = entries.len() - 1;
@@ -301,6 +309,53 @@ fn entries_of_other_rules_are_folded_and_counted() {
         },
         "invariant L2",
     );
+}
+
+#[test]
+fn entries_of_newer_rules_are_refused_by_verify_and_at_a_start() {
+    let honest = honest();
+    let last = honest.entries.len() as u64 - 1;
+    let records: Vec<_> = honest.entries.iter().map(|entry| (entry.clone(), bytes_of(entry))).collect();
+    for newer in [0, 7, last] {
+        let rules = |position| if position == newer { RULES + 1 } else { RULES };
+        let mut records = records.clone();
+        // What they write may be unknown here as well; that it is newer is said first.
+        records[usize::try_from(newer).unwrap()].1.push(0xf6);
+        let disk = written_by(&honest, &records, rules);
+        let newer_than =
+            format!("rules {} decided it, which are newer than the {RULES} of this build", RULES + 1);
+        let report = verify(&shared(&disk), &directory(), None).unwrap();
+        assert_eq!(report.cause, Some(format!("position {newer}: {newer_than}; use a newer build")));
+        assert_eq!((report.sound, report.entries, report.folded_only), (false, newer, 0));
+        let error = Rig::open(options(&disk, &honest.clock)).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Newer, "{error}");
+        assert_eq!(error.to_string(), format!("failed to read position {newer} ({newer_than})"));
+        assert!(error.hint().unwrap().contains("newer build"));
+    }
+}
+
+#[test]
+fn a_snapshot_does_not_hide_newer_rules() {
+    let honest = honest();
+    let last = honest.entries.len() as u64 - 1;
+    let records: Vec<_> = honest.entries.iter().map(|entry| (entry.clone(), bytes_of(entry))).collect();
+    for rules in [RULES, RULES + 1] {
+        let disk = written_by(&honest, &records, |position| if position == last { rules } else { RULES });
+        let rig = Rig::open(options(&honest.disk, &honest.clock)).unwrap();
+        let views = snapshot::encode(&rig.stages.shared.views.read().unwrap());
+        drop(rig);
+        let (log, _) = Log::open(shared(&disk), &directory(), Options::default()).unwrap();
+        let source = log.source();
+        snapshot::store(&disk, &directory(), source.durable(), views).unwrap();
+        let (loaded, from) = snapshot::load(&disk, &directory(), &source).unwrap();
+        assert_eq!((loaded.state.position, from), (last + 1, last + 1), "nothing is left to fold");
+        drop(log);
+        let started = Rig::open(options(&disk, &honest.clock)).map(|_| ());
+        assert_eq!(
+            started.map_err(|error| error.kind),
+            if rules == RULES { Ok(()) } else { Err(ErrorKind::Newer) }
+        );
+    }
 }
 
 #[test]
@@ -383,13 +438,13 @@ fn no_bytes_make_it_panic() {
     let honest = honest();
     let input = (any::<Index>(), prop::collection::vec(change(), 1..4), any::<bool>());
     super::seeded(1, 384)
-        .run(&input, |(index, changes, other_rules)| {
-            check_changed(&honest, index, &changes, if other_rules { RULES + 1 } else { RULES })
+        .run(&input, |(index, changes, is_older)| {
+            check_changed(&honest, index, &changes, if is_older { RULES + 1 } else { RULES })
         })
         .unwrap();
 }
 
-fn check_changed(honest: &Honest, index: Index, changes: &[Change], rules: u16) -> Result<(), TestCaseError> {
+fn check_changed(honest: &Honest, index: Index, changes: &[Change], known: u16) -> Result<(), TestCaseError> {
     let mut records: Vec<_> = honest.entries.iter().map(|entry| (entry.clone(), bytes_of(entry))).collect();
     let index = index.index(records.len());
     for change in changes {
@@ -402,11 +457,11 @@ fn check_changed(honest: &Honest, index: Index, changes: &[Change], rules: u16) 
         records[index].0 = entry;
     }
     let same = records[index].1 == bytes_of(&honest.entries[index]);
-    let disk = written(honest, &records, rules);
-    let report = verify(&shared(&disk), &directory(), Some(kept(&honest.signed))).unwrap();
+    let disk = written(honest, &records, RULES);
+    let report = verify_by(known, &shared(&disk), &directory(), Some(kept(&honest.signed))).unwrap();
     prop_assert!(!report.sound, "the salts differ, so the checkpoint does not fit: {report:?}");
     prop_assert_ne!(&report.root, &honest.root);
-    let alone = verify(&shared(&disk), &directory(), None).unwrap();
+    let alone = verify_by(known, &shared(&disk), &directory(), None).unwrap();
     prop_assert!(!same || alone.sound, "{alone:?}");
     // A node either starts or says why not.
     if let Err(error) = Rig::open(options(&disk, &honest.clock)) {

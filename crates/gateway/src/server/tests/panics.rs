@@ -1,5 +1,6 @@
 //! What a panic in the work on one request leaves behind: nothing.
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::json;
 use sycee_core::ids::{Hash, RequestId};
@@ -86,15 +87,14 @@ async fn who_joined_a_request_that_never_ran_hears_so() {
         key: Some("k".to_owned()),
         is_retry: false,
     };
-    let transcript = Transcript::new(100);
+    let (transcript, now) = (Transcript::new(100), Instant::now());
     let new = Joinable { request: RequestId(1), stream: false, transcript: Arc::clone(&transcript) };
-    assert!(shared.joins.join_or_begin(&likeness, &new).unwrap().is_none());
+    assert!(shared.joins.join_or_begin(&likeness, &new, None, now).unwrap().is_none());
     let asked =
         Asked { shared: Arc::clone(&shared), request: RequestId(1), transcript, likeness: likeness.clone() };
-    let joined = shared.joins.join_or_begin(&likeness, &new).unwrap().expect("it is joined");
-    let reader = joined.transcript.read(None).unwrap();
+    let joined = shared.joins.join_or_begin(&likeness, &new, None, now).unwrap().expect("it is joined");
     drop(asked);
-    assert_eq!(reader.head().await, Err(Problem::fault()));
-    assert!(shared.joins.join_or_begin(&likeness, &new).unwrap().is_none(), "asked again it runs");
+    assert_eq!(joined.reader.head().await, Err(Problem::fault()));
+    assert!(shared.joins.join_or_begin(&likeness, &new, None, now).unwrap().is_none(), "asked again it runs");
     world.stop().await;
 }
