@@ -274,6 +274,18 @@ const CASES: &[Case] = &[
         "release r",
         &[("0=unknown", "settlement.request_not_found"), ("attempts=9", "settlement.out_of_range")],
     ),
+    (
+        "Metering",
+        "metered",
+        "source t",
+        &[
+            ("0=s", "metering.source_exists"),
+            ("name=x*97", "metering.name_not_allowed"),
+            ("do repeat 9 source s#", "metering.too_many_sources"),
+            ("member=ada", "metering.role_missing"),
+            ("provider=nobody", "metering.provider_not_found"),
+        ],
+    ),
 ];
 
 /// The rows of the reference by table.
@@ -367,5 +379,5 @@ fn the_earlier_row_wins() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(pairs, 288, "the cases have another number of pairs");
+    assert_eq!(pairs, 298, "the cases have another number of pairs");
 }
