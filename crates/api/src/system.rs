@@ -117,12 +117,9 @@ pub(crate) async fn log(State(api): State<Api>, _: Caller) -> Json<Log> {
 /// Prometheus text exposition format; no key, and nothing about single members.
 pub(crate) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let status = api.node.status();
-    let (holds, sums) = {
+    let (holds, sold) = {
         let views = api.node.views();
-        let sums = views.rollups().values().fold((0u64, 0u64), |(requests, energy), rollup| {
-            (requests.saturating_add(rollup.requests), energy.saturating_add(rollup.microjoules))
-        });
-        (views.state.settlement.holds().len(), sums)
+        (views.state.settlement.holds().len(), views.sold())
     };
     let mut text = String::new();
     let mut say = |name: &str, kind: &str, help: &str, value: f64| {
@@ -134,12 +131,12 @@ pub(crate) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
         say("log_entries", "counter", "Entries decided.", status.position as f64);
         say("log_entries_durable", "counter", "Entries durable.", status.durable as f64);
         say("open_holds", "gauge", "Requests that money is held for.", holds as f64);
-        say("receipts_total", "counter", "Receipts settled.", sums.0 as f64);
+        say("receipts_total", "counter", "Receipts settled.", sold.requests as f64);
         say(
             "energy_joules_total",
             "counter",
             "Energy of settled receipts at the machine.",
-            sums.1 as f64 / 1e6,
+            sold.microjoules as f64 / 1e6,
         );
         say("stopped", "gauge", "1 once writing has stopped.", f64::from(u8::from(status.stopped.is_some())));
     }

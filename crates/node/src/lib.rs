@@ -47,7 +47,7 @@ pub use handle::{Handle, Status};
 pub use open::{Options, start};
 pub use threads::Node;
 pub use verify::{AssetSum, Kept, Report, verify};
-pub use views::{Activity, Direction, Metered, OfferHour, PayerHour, Rate, Rollup, RollupKey, Views};
+pub use views::{Activity, Direction, Metered, OfferHour, PayerHour, Rate, Rollup, RollupKey, Sold, Views};
 
 #[cfg(test)]
 mod tests;

@@ -62,7 +62,7 @@ mod tests {
         other[..4].copy_from_slice(&(MEANING + 1).to_le_bytes());
         assert!(decode(&other).is_none(), "another meaning");
         // One field more, which a decoder would skip, and one field less.
-        assert_eq!(bytes[4], 0x88, "eight fields");
+        assert_eq!(bytes[4], 0x89, "nine fields");
         let mut more = [&bytes[..], &[0xf6]].concat();
         more[4] += 1;
         assert!(minicbor::decode::<Views>(&more[4..]).is_ok() && decode(&more).is_none());

@@ -18,7 +18,7 @@ mod metered;
 mod rollup;
 pub use activity::{Activity, Direction, Rate};
 pub use metered::{Metered, OfferHour, PayerHour};
-pub use rollup::{Rollup, RollupKey};
+pub use rollup::{Rollup, RollupKey, Sold};
 
 /// A line of a statement: an entry that moved money of the account, and what the account had after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -51,6 +51,9 @@ pub struct Views {
     pub(crate) tree: Tree,
     #[n(7)]
     metered: Metered,
+    /// Over all rollups, so that nobody has to add them up.
+    #[n(8)]
+    sold: Sold,
     #[cbor(skip)]
     activity: Activity,
 }
@@ -93,6 +96,7 @@ impl Views {
                 let member = member.expect("a receipt's account is open");
                 let sale = rollup::Sale::new(entry.at, member, receipt);
                 sale.add_to(&mut self.rollups);
+                self.sold.add(&sale);
                 self.activity.add(&sale);
             }
             Event::Settlement(settlement::Event::Released { request, account, release: _ }) => {
@@ -187,6 +191,11 @@ impl Views {
     /// What was sold in the last minute, second by second.
     pub fn activity(&self) -> &Activity {
         &self.activity
+    }
+
+    /// What was sold in all.
+    pub fn sold(&self) -> Sold {
+        self.sold
     }
 
     /// What was metered elsewhere, by hour.

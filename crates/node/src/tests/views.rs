@@ -203,6 +203,8 @@ fn rollups_are_the_sums_of_the_receipts() {
             .collect();
         assert!(!shown.is_empty());
         assert_eq!(shown, naive, "seed {seed}");
+        let all = naive.values().fold((0, 0), |all, sum| (all.0 + sum.0, all.1 + sum.3));
+        assert_eq!((views.sold().requests, views.sold().microjoules), all, "seed {seed}");
     }
 }
 

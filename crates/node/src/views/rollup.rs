@@ -34,6 +34,22 @@ pub struct Rollup {
     pub microjoules: u64,
 }
 
+/// Sums over all receipts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Sold {
+    #[n(0)]
+    pub requests: u64,
+    #[n(1)]
+    pub microjoules: u64,
+}
+
+impl Sold {
+    pub(crate) fn add(&mut self, sale: &Sale) {
+        self.requests += 1;
+        self.microjoules = self.microjoules.saturating_add(sale.microjoules);
+    }
+}
+
 /// A receipt as the views see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sale {
