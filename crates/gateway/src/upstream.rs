@@ -1,11 +1,13 @@
 //! Upstream: requests to sites, over connections that are kept.
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Response, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -28,6 +30,28 @@ const JOULES: &str = "x-sycee-joules";
 #[derive(Clone, Debug)]
 pub(crate) struct Upstreams {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    refusing: Refusing,
+}
+
+/// Sites that refuse us rather than the request: an operator has to hear of it, and clients cannot be told.
+#[derive(Clone, Debug, Default)]
+struct Refusing(Arc<Mutex<BTreeSet<(String, StatusCode)>>>);
+
+impl Refusing {
+    /// Whether this answer has to be said: a refusal that was not said since the site last served.
+    fn is_news(&self, url: &str, status: StatusCode) -> bool {
+        let mut said = self.0.lock().expect("nothing panics while it holds the sites");
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                said.insert((url.to_owned(), status))
+            }
+            StatusCode::OK => {
+                said.retain(|(other, _)| other != url);
+                false
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Upstreams {
@@ -46,7 +70,7 @@ impl Upstreams {
             .pool_idle_timeout(KEEP)
             .pool_max_idle_per_host(KEEP_MAX)
             .build(connector);
-        Self { client }
+        Self { client, refusing: Refusing::default() }
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -58,10 +82,16 @@ impl Upstreams {
         body: Bytes,
     ) -> Result<Response<Incoming>, Failure> {
         let outgoing = outgoing(&upstream, endpoint, request, body).ok_or(Failure::Unreachable)?;
-        self.client.request(outgoing).await.map_err(|error| {
+        let host = outgoing.uri().host().unwrap_or_default().to_owned();
+        let response = self.client.request(outgoing).await.map_err(|error| {
             tracing::debug!(%request, %error, "a site could not be asked");
             if error.is_connect() { Failure::Unreachable } else { Failure::Broken }
-        })
+        })?;
+        let status = response.status();
+        if self.refusing.is_news(&upstream.url, status) {
+            tracing::warn!(host, %status, "a site refuses us: look at its url and key in sycee.toml and at the offer's upstream_model");
+        }
+        Ok(response)
     }
 }
 
@@ -120,6 +150,18 @@ fn microjoules(headers: &HeaderMap) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_said_once_until_the_site_serves_again() {
+        let refusing = Refusing::default();
+        let (one, other) = ("https://one.example/v1", "https://other.example/v1");
+        let news = |url, status: u16| refusing.is_news(url, StatusCode::from_u16(status).unwrap());
+        assert!(news(one, 401) && !news(one, 401));
+        assert!(news(one, 404) && news(other, 401));
+        assert!(!news(one, 503) && !news(one, 429) && !news(one, 400));
+        assert!(!news(one, 200));
+        assert!(news(one, 401) && !news(other, 401));
+    }
 
     fn check(joules: &str, expect: Option<u64>) {
         let mut headers = HeaderMap::new();
