@@ -46,6 +46,9 @@ pub(crate) fn verify(arguments: &cli::Verify) -> Result<ExitCode> {
     let report = checked?;
     if !arguments.json {
         tell(&report);
+        if let Some(path) = arguments.checkpoint.as_ref().filter(|_| report.sound) {
+            say!("the log has all that {} signed", path.display());
+        }
     }
     Ok(if report.sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -68,7 +71,7 @@ fn tell(report: &Report) {
     say!("root  {}", report.root);
     for asset in &report.assets {
         say!(
-            "{}: all balances sum to {}, held by members and platform {}",
+            "{}: all balances sum to {}; members and platform have {} of its smallest units",
             asset.code,
             asset.sum,
             asset.issued

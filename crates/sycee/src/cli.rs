@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Runs a token economy: meters AI tokens, prices them, splits each payment, settles on a ledger that anyone can verify.
 #[derive(Debug, Parser)]
-#[command(name = "sycee", version, about, propagate_version = true)]
+#[command(name = "sycee", version, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

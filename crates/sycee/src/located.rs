@@ -40,7 +40,7 @@ impl Source {
                 path: path.to_owned(),
                 line: None,
                 message: format!("it cannot be read: {error}"),
-                hint: Some("name the file with an option, see --help".to_owned()),
+                hint: Some("name a file that is there; --help says how".to_owned()),
             }),
         }
     }
