@@ -64,9 +64,10 @@ impl Entry {
         Submission { actor: self.actor, id: self.id, reason: self.reason.clone(), command: self.sent() }
     }
 
-    fn sent(&self) -> Command {
-        let mut batches = self.events.iter().filter_map(|event| match event {
-            Event::Metering(event) => event.batch(),
+    /// The batch of metering that this entry records, if it does, and what became of it.
+    pub fn recorded(&self) -> Option<(&metering::Batch, &metering::Counted)> {
+        self.events.iter().find_map(|event| match event {
+            Event::Metering(event) => event.recorded(),
             Event::Genesis(_)
             | Event::Ledger(_)
             | Event::Idempotency(_)
@@ -75,9 +76,12 @@ impl Entry {
             | Event::Catalog(_)
             | Event::Royalty(_)
             | Event::Settlement(_) => None,
-        });
-        match batches.next_back() {
-            Some(batch) => metering::Command::Record { batch: batch.clone() }.into(),
+        })
+    }
+
+    fn sent(&self) -> Command {
+        match self.recorded() {
+            Some((batch, _)) => metering::Command::Record { batch: batch.clone() }.into(),
             None => self.command.clone(),
         }
     }

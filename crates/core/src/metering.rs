@@ -65,10 +65,10 @@ pub enum Event {
 }
 
 impl Event {
-    /// The lines that were recorded, if these were.
-    pub fn batch(&self) -> Option<&Batch> {
+    /// The batch that was recorded and what became of it, if one was.
+    pub fn recorded(&self) -> Option<(&Batch, &Counted)> {
         match self {
-            Self::Recorded { batch, counted: _ } => Some(batch),
+            Self::Recorded { batch, counted } => Some((batch, counted)),
             Self::SourceOpened { .. } => None,
         }
     }
@@ -324,7 +324,7 @@ fn check_batch(state: &crate::State, batch: &Batch) -> Result<(), Refusal> {
 /// Decides the lines of a batch that was checked, and does at once what it decides: no line can undo another, so the events of a
 /// batch need not be told apart from their effect.
 pub(crate) fn record(state: &mut crate::State, at: crate::ids::Time, batch: &Batch) -> Event {
-    let next = state.metering.progress.get(&batch.source).map_or(0, |it| it.next);
+    let next = state.metering.progress.get(&batch.source).expect("U1: checked").next;
     let duplicates = u32::try_from(next.saturating_sub(batch.first)).expect("a batch has fewer lines");
     let counted = pass::judge(state, at, batch, duplicates);
     advance(&mut state.metering, batch);
@@ -346,7 +346,7 @@ pub(crate) fn evolve(state: &mut crate::State, event: &Event) {
 }
 
 fn advance(state: &mut State, batch: &Batch) {
-    let mut progress = state.progress.get(&batch.source).cloned().unwrap_or_default();
+    let mut progress = state.progress.get(&batch.source).cloned().expect("U1: only an open source records");
     let end = batch.end().expect("U1: checked");
     progress.next = end;
     if progress.recent.len() >= limits::BATCHES_REMEMBERED {

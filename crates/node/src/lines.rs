@@ -31,7 +31,7 @@ use sycee_core::catalog::{self, Schedule};
 use sycee_core::entry::{Entry, Event};
 use sycee_core::ids::{AccountId, Amount, KeyId, OfferId, ScheduleId, Time};
 use sycee_core::membership;
-use sycee_core::metering::{self, Batch, Counted, Line, LineRefusal};
+use sycee_core::metering::{Batch, Counted, Line, LineRefusal};
 use sycee_log::leaf::{Salt, salts};
 use sycee_log::{SaltKey, merkle};
 
@@ -126,7 +126,7 @@ impl Names {
 
     /// The root over the lines of an entry; none if it has no lines.
     pub fn root_of(&self, salt_key: &SaltKey, entry: &Entry) -> Option<[u8; 32]> {
-        let (batch, counted) = entry.events.iter().find_map(recorded)?;
+        let (batch, counted) = entry.recorded()?;
         Some(self.root(salt_key, batch, counted))
     }
 
@@ -196,22 +196,6 @@ impl Names {
         }
         bytes[109..111].copy_from_slice(&present.to_le_bytes());
         length
-    }
-}
-
-/// The batch that an event recorded, and what became of it.
-pub fn recorded(event: &Event) -> Option<(&Batch, &Counted)> {
-    match event {
-        Event::Metering(metering::Event::Recorded { batch, counted }) => Some((batch, counted)),
-        Event::Metering(metering::Event::SourceOpened { .. })
-        | Event::Genesis(_)
-        | Event::Ledger(_)
-        | Event::Idempotency(_)
-        | Event::Params(_)
-        | Event::Membership(_)
-        | Event::Catalog(_)
-        | Event::Royalty(_)
-        | Event::Settlement(_) => None,
     }
 }
 

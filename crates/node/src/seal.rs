@@ -1,5 +1,5 @@
 //! Seal: entries become a frame's records, and leaves of the tree that checkpoints sign.
-use crate::lines::{self, Names};
+use crate::lines::Names;
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 use sycee_core::entry::{Command, Entry};
@@ -91,8 +91,7 @@ pub fn kind(command: &Command) -> u8 {
 /// Reads an entry as it was sealed; refuses bytes that are left over or another way to write the same.
 pub fn open(record: &Record<'_>, position: u64) -> Result<Entry, Unreadable> {
     let entry = Entry::decode_exact(record.entry).map_err(|inexact| Unreadable(inexact.to_string()))?;
-    let has_lines = entry.events.iter().any(|event| lines::recorded(event).is_some());
-    if has_lines != record.root.is_some() {
+    if entry.recorded().is_some() != record.root.is_some() {
         return Err(Unreadable("it has lines and no root, or a root and no lines".to_owned()));
     }
     if (entry.position, entry.at, kind(&entry.command)) != (position, Time(record.at), record.kind) {

@@ -1,7 +1,7 @@
 //! Views: what people ask for, folded from durable entries.
 //!
 //! Never the source of truth: lists of positions and sums, kept small enough to hold in memory; the entries themselves stay in
-//! the log and are read when somebody looks. Per receipt about 150 bytes: one line a party and one for the payer.
+//! the log and are read when somebody looks. Per receipt of four accounts about 220 bytes, see "What grows" in docs/operations/running.md.
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};

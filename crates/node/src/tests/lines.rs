@@ -3,7 +3,6 @@ use super::market::{CONSUMER, KEY, OFFERS, START, lines, market};
 use super::rig::{Rig, SEGMENT_BYTES, directory, entries, filled, init, options, shared};
 use super::workload::Dice;
 use crate::clock::Clock;
-use crate::lines::recorded;
 use crate::{key, verify};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -29,8 +28,9 @@ fn metered(disk: &SimDisk) -> Rig {
     hands.pass(Duration::from_hours(2));
     let batch = lines(clock.now().wall, 0, &[5, 10, 0, 300, 7, 1, 2, 9, 8]);
     let answered = rig.submit(vec![batch]).unwrap();
-    let Outcome::Applied { position: _, events } = &answered[0].1 else { panic!("{answered:?}") };
-    let (_, counted) = events.iter().find_map(recorded).unwrap();
+    let Outcome::Applied { position, .. } = &answered[0].1 else { panic!("{answered:?}") };
+    let written = entries(disk, &directory()).unwrap();
+    let (_, counted) = written[usize::try_from(*position).unwrap()].recorded().unwrap();
     let refused =
         [(1, LineRefusal::KeyNotFound), (2, LineRefusal::OfferNotFound), (5, LineRefusal::OfferNotFound)];
     assert_eq!(counted.refused, refused);
@@ -55,7 +55,7 @@ fn root_of(leaves: &[Hash]) -> Hash {
 
 /// The table in the header of `lines.rs`, written down a second time.
 fn line_as_documented(state: &State, entry: &Entry, index: usize) -> Vec<u8> {
-    let (batch, counted) = entry.events.iter().find_map(recorded).unwrap();
+    let (batch, counted) = entry.recorded().unwrap();
     let line = batch.lines.iter().nth(index).unwrap();
     let known_key = line.key == Handle(0);
     let refusal = counted.refused.iter().find(|(refused, _)| *refused as usize == index);
@@ -173,7 +173,7 @@ fn rollups_are_what_the_lines_say() {
         let mut by_offer: BTreeMap<(u64, u32), (u64, u64, Amount)> = BTreeMap::new();
         let mut paid_by: BTreeMap<u64, (u32, Amount)> = BTreeMap::new();
         for entry in &entries {
-            let Some((batch, counted)) = entry.events.iter().find_map(recorded) else { continue };
+            let Some((batch, counted)) = entry.recorded() else { continue };
             for (index, line) in (0..).zip(batch.lines.iter()).skip(counted.duplicates as usize) {
                 let refusal =
                     counted.refused.iter().find(|(refused, _)| *refused == index).map(|(_, why)| *why);
