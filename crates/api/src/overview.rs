@@ -123,6 +123,7 @@ pub(crate) async fn follow(State(api): State<Api>, caller: Caller) -> Result<Res
         // Who may no longer look sees no more: a revoked key or a suspended member ends the stream.
         let caller = crate::caller::of_key(&api, caller.key)?;
         let moment = api.board.not_older_than(&api, UPDATE_EVERY).await.ok()?;
+        api.node.settled().await.ok()?;
         let event = Event::default().event("overview").id(moment.position().to_string());
         let event: Result<Event, axum::Error> = Ok(event.data(moment.text(Seer::of(&caller))));
         Some((event, (api, caller, durable, watcher, false)))

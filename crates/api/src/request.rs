@@ -20,6 +20,7 @@ pub(crate) async fn frame(State(api): State<Api>, request: Request, next: Next) 
         Ok(id) => format!("{id:032x}"),
         Err(error) => return Problem::from(error).into_response(),
     };
+    let tells = tells(request.uri().path());
     let (request, waited) = wait(&api, request).await;
     // Read before the answer is made: what is written meanwhile may be in it, what was written before is.
     let position = api.newest_position();
@@ -27,11 +28,21 @@ pub(crate) async fn frame(State(api): State<Api>, request: Request, next: Next) 
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
+    // What is read may be ahead of the disk; it is told when it is not.
+    let answer = match api.node.settled().await {
+        Err(unavailable) if tells => Problem::from(unavailable).into_response(),
+        Ok(()) | Err(_) => answer,
+    };
     let mut answer = with_id(answer, &id);
     let headers = answer.headers_mut();
     headers.entry(POSITION).or_insert(HeaderValue::from(position));
     headers.insert(REQUEST_ID, HeaderValue::from_str(&id).expect("hexadecimal digits"));
     answer
+}
+
+/// Whether an answer tells what the log holds. That the node is unwell is told even when it is.
+fn tells(path: &str) -> bool {
+    path != "/api/v1/health" && ["/api/", "/metrics", "/signin/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// `?at_least=POSITION`: the answer shows at least what the entry at that position did. Strangers do not wait: they are refused.

@@ -19,7 +19,7 @@ use crate::ids::{
 };
 use crate::membership::{Role, Standing};
 use crate::params::Param;
-use crate::table::{Dense, Scope, Table};
+use crate::table::{Dense, Rows, Table};
 use crate::{Breach, Tx, limits};
 use minicbor::{Decode, Encode};
 
@@ -374,18 +374,10 @@ impl State {
             .collect()
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 9] {
         let Self { providers, sites, models, model_by_name, offers, schedules, timeline, handles, by_handle } =
             self;
-        providers.scope(scope);
-        sites.scope(scope);
-        models.scope(scope);
-        model_by_name.scope(scope);
-        offers.scope(scope);
-        schedules.scope(scope);
-        timeline.scope(scope);
-        handles.scope(scope);
-        by_handle.scope(scope);
+        [providers, sites, models, model_by_name, offers, schedules, timeline, handles, by_handle]
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Example: founding a log with the asset `CNY` of nine decimals makes asset 0, its house accounts, and the first operator.
 use crate::ids::{Asset, Hash, KeyId, MemberId};
-use crate::table::{Scope, Table};
+use crate::table::{Rows, Table};
 use crate::{Breach, Tx, limits};
 use minicbor::{Decode, Encode};
 
@@ -117,9 +117,9 @@ impl State {
         u16::try_from(index).ok().map(Asset)
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 1] {
         let Self { charter } = self;
-        charter.scope(scope);
+        [charter]
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! Example: a deposit sent with `cmd_…01` and sent again after a lost reply moves money once; both replies name one position.
 use crate::ids::{CommandId, Hash, MemberId, Time};
-use crate::table::{Scope, Table};
+use crate::table::{Rows, Table};
 use crate::{Breach, Tx, limits};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -88,11 +88,9 @@ pub struct State {
 }
 
 impl State {
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 3] {
         let Self { seen, by_time, by_member } = self;
-        seen.scope(scope);
-        by_time.scope(scope);
-        by_member.scope(scope);
+        [seen, by_time, by_member]
     }
 
     fn count_of(&self, member: MemberId) -> u64 {

@@ -12,7 +12,7 @@
 //! of it to `Fees` leaves 70, 30 and −100.
 use crate::ids::{AccountId, Amount, Asset, Handle, MemberId, RequestId};
 use crate::limits;
-use crate::table::{Dense, Scope, Table};
+use crate::table::{Dense, Rows, Table};
 use crate::{Breach, Tx};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -292,16 +292,9 @@ impl State {
             .filter_map(|(account, handle)| Some((*account, self.balances.get(*handle)?.balance())))
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 3] {
         let Self { accounts, handles, balances } = self;
-        accounts.scope(scope);
-        handles.scope(scope);
-        balances.scope(scope);
-    }
-
-    /// See [`crate::Core::snapshot`].
-    pub(crate) fn share(&mut self) {
-        self.balances.share();
+        [balances, accounts, handles]
     }
 
     /// The handle of an account that exists.

@@ -37,7 +37,7 @@ pub mod table;
 mod machine;
 
 pub use entry::{Command, Entry, Event, Refusal, Submission};
-pub use machine::{Breach, Core, Decided, Outcome, State, Tx};
+pub use machine::{Breach, Decided, Outcome, State, Tx};
 
 /// The number of the rules that this build decides by; frames carry it, and an audit decides again only what has it.
 pub const RULES: u16 = 1;

@@ -3,7 +3,7 @@ use crate::entry::{Command, Entry, Event, Refusal, Submission};
 use crate::exact::{self, Inexact};
 use crate::ids::{Hash, Time};
 use crate::permission::Actor;
-use crate::table::Scope;
+use crate::table::{Rows, Scope};
 use crate::{
     catalog, genesis, idempotency, ledger, limits, membership, metering, params, permission, royalty,
     settlement,
@@ -92,8 +92,10 @@ impl State {
         }
     }
 
-    fn scope(&mut self, scope: Scope) {
-        // No `..` here: a new institution does not compile until it joins the scope.
+    /// All that it consists of but `position` and `at`. The hottest come first: a snapshot keeps a copy of what changes before it
+    /// is written.
+    pub fn tables(&mut self) -> impl Iterator<Item = &mut dyn Rows> {
+        // No `..` here: a new institution does not compile until it joins scopes and snapshots.
         let Self {
             genesis,
             ledger,
@@ -107,15 +109,19 @@ impl State {
             at: _,
             metering,
         } = self;
-        genesis.scope(scope);
-        ledger.scope(scope);
-        idempotency.scope(scope);
-        params.scope(scope);
-        membership.scope(scope);
-        catalog.scope(scope);
-        royalty.scope(scope);
-        settlement.scope(scope);
-        metering.scope(scope);
+        (metering.tables().into_iter())
+            .chain(ledger.tables())
+            .chain(genesis.tables())
+            .chain(idempotency.tables())
+            .chain(params.tables())
+            .chain(membership.tables())
+            .chain(catalog.tables())
+            .chain(royalty.tables())
+            .chain(settlement.tables())
+    }
+
+    fn scope(&mut self, scope: Scope) {
+        self.tables().for_each(|table| table.scope(scope));
     }
 
     /// Every broken promise. Empty means sound.
@@ -202,38 +208,10 @@ pub struct Decided {
     pub entry: Option<Entry>,
 }
 
-/// The state machine.
-#[derive(Clone, Debug, Default)]
-pub struct Core {
-    state: State,
-}
-
-impl Core {
-    /// A machine that continues from `state`.
-    pub fn new(state: State) -> Self {
-        Self { state }
-    }
-
-    /// What has come of the log so far.
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// The state as it is now. What of it is hot is shared with it and copied page by page as it changes here, so that taking
-    /// one is a pause and not a stop.
-    pub fn snapshot(&mut self) -> State {
-        self.state.ledger.share();
-        self.state.clone()
-    }
-
-    /// Folds an entry that was decided before.
-    pub fn fold(&mut self, entry: &Entry) {
-        self.state.fold(entry);
-    }
-
+impl State {
     /// Whether there is work whose time has come.
     pub fn is_due(&self, at: Time) -> bool {
-        self.state.idempotency.is_due(at) || self.state.settlement.is_due(at)
+        self.idempotency.is_due(at) || self.settlement.is_due(at)
     }
 
     /// Decides a submission at the next position. All or nothing: a refusal leaves no trace but the memory of its id, and what
@@ -242,13 +220,13 @@ impl Core {
     /// # Panics
     /// When `at` does not lie after the last entry.
     pub fn submit(&mut self, at: Time, submission: &Submission) -> Decided {
-        assert!(at > self.state.at, "time moves forward");
+        assert!(at > self.at, "time moves forward");
         let key = match (submission.actor, submission.id) {
             (Actor::Member(member), Some(id)) => Some(((member, id), submission.content())),
             (Actor::Member(_) | Actor::Founder | Actor::Clock | Actor::Gateway, _) => None,
         };
         if let Some((key, content)) = key {
-            match idempotency::recall(&self.state.idempotency, at, key, content) {
+            match idempotency::recall(&self.idempotency, at, key, content) {
                 Ok(None) => {}
                 Ok(Some(seen)) => {
                     let refusal = seen.refusal.as_deref().copied();
@@ -272,21 +250,21 @@ impl Core {
         at: Time,
         act: impl FnOnce(&mut Tx<'_>) -> Result<(), Refusal>,
     ) -> (Vec<Event>, Option<Refusal>) {
-        let position = self.state.position;
-        self.state.scope(Scope::Open);
-        let mut tx = Tx { state: &mut self.state, events: Vec::new(), open: true, at, position };
+        let position = self.position;
+        self.scope(Scope::Open);
+        let mut tx = Tx { state: &mut *self, events: Vec::new(), open: true, at, position };
         let decided = act(&mut tx);
         let (events, open) = (tx.events, tx.open);
         match decided {
             Ok(()) => {
                 if open {
-                    self.state.scope(Scope::Persist);
+                    self.scope(Scope::Persist);
                 }
                 (events, None)
             }
             Err(refusal) => {
                 assert!(open, "what cannot be undone is not refused: {refusal:?}");
-                self.state.scope(Scope::Discard);
+                self.scope(Scope::Discard);
                 (Vec::new(), Some(refusal))
             }
         }
@@ -300,7 +278,7 @@ impl Core {
         mut events: Vec<Event>,
         refusal: Option<Refusal>,
     ) -> Decided {
-        let position = self.state.position;
+        let position = self.position;
         let outcome = match refusal {
             None => Outcome::Applied { position, events: events.clone() },
             Some(refusal) => Outcome::Refused(refusal),
@@ -309,12 +287,12 @@ impl Core {
         if let Some((key, content)) = key.filter(|_| !barred) {
             let seen = idempotency::Seen { content, position, at, refusal: refusal.map(Box::new) };
             let remembered = Event::from(idempotency::Event::Remembered { key, seen });
-            self.state.evolve(&remembered);
+            self.evolve(&remembered);
             events.push(remembered);
         } else if refusal.is_some() {
             return Decided { outcome, entry: None };
         }
-        self.state.advance(at);
+        self.advance(at);
         let Submission { actor, id, reason, command } = submission.clone();
         let command = command.kept();
         Decided { outcome, entry: Some(Entry { position, at, actor, id, reason, command, refusal, events }) }

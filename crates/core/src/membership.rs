@@ -15,7 +15,7 @@ use crate::genesis;
 use crate::ids::{AccountId, Amount, Asset, Handle, Hash, KeyId, MemberId, OrganisationId};
 use crate::ledger::{self, Details};
 use crate::limits;
-use crate::table::{Dense, Scope, Table};
+use crate::table::{Dense, Rows, Table};
 use crate::{Breach, Tx};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -343,18 +343,10 @@ impl State {
         (active && !key.revoked).then_some((id, key))
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 9] {
         let Self { organisations, members, keys, by_hash, live_keys, issued_keys, handles, rows, spending } =
             self;
-        organisations.scope(scope);
-        members.scope(scope);
-        keys.scope(scope);
-        by_hash.scope(scope);
-        live_keys.scope(scope);
-        issued_keys.scope(scope);
-        handles.scope(scope);
-        rows.scope(scope);
-        spending.scope(scope);
+        [organisations, members, keys, by_hash, live_keys, issued_keys, handles, rows, spending]
     }
 
     fn active_operators_besides(&self, member: MemberId) -> usize {

@@ -12,7 +12,7 @@
 //! Example: a meter at East reports two requests of ada, 400 and 600 output tokens at 4 CNY a million; ada pays 0.004, of which
 //! East gets 0.0031, the model's pot 0.0005 and the platform 0.0004.
 use crate::ids::{Amount, Asset, Hash, MemberId, ProviderId, SourceId};
-use crate::table::{Scope, Table};
+use crate::table::{Rows, Table};
 use crate::{Breach, Tx, ledger, limits};
 use minicbor::{Decode, Encode};
 
@@ -261,10 +261,9 @@ impl State {
         self.progress.get(&source)
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 2] {
         let Self { sources, progress } = self;
-        sources.scope(scope);
-        progress.scope(scope);
+        [sources, progress]
     }
 }
 
@@ -346,14 +345,14 @@ pub(crate) fn evolve(state: &mut crate::State, event: &Event) {
 }
 
 fn advance(state: &mut State, batch: &Batch) {
-    let mut progress = state.progress.get(&batch.source).cloned().expect("U1: only an open source records");
     let end = batch.end().expect("U1: checked");
-    progress.next = end;
-    if progress.recent.len() >= limits::BATCHES_REMEMBERED {
-        progress.recent.remove(0);
-    }
-    progress.recent.push(Seen { first: batch.first, end, hash: batch.hash() });
-    state.progress.insert(batch.source, progress);
+    state.progress.update(batch.source, |progress| {
+        progress.next = end;
+        if progress.recent.len() >= limits::BATCHES_REMEMBERED {
+            progress.recent.remove(0);
+        }
+        progress.recent.push(Seen { first: batch.first, end, hash: batch.hash() });
+    });
 }
 
 pub(crate) fn audit(state: &crate::State) -> Vec<Breach> {

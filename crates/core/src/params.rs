@@ -4,7 +4,7 @@
 //! - P1 Every parameter lies within its bounds.
 //!
 //! Example: the notice for a new schedule, dearer or cheaper, is zero until the operator sets it to 24 hours.
-use crate::table::{Scope, Table};
+use crate::table::{Rows, Table};
 use crate::{Breach, Tx, limits};
 use minicbor::{Decode, Encode};
 use std::ops::RangeInclusive;
@@ -100,9 +100,9 @@ impl State {
         self.values.get(&param).copied().unwrap_or_else(|| param.default_value())
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 1] {
         let Self { values } = self;
-        values.scope(scope);
+        [values]
     }
 }
 

@@ -14,7 +14,7 @@
 use crate::arithmetic::split::{self, WHOLE};
 use crate::catalog::{self, Party, PartyRole};
 use crate::ids::{AccountId, Amount, ModelId};
-use crate::table::{Scope, Table};
+use crate::table::{Rows, Table};
 use crate::{Breach, Tx, ledger, limits};
 use minicbor::{Decode, Encode};
 
@@ -83,9 +83,9 @@ impl State {
         self.pots.insert(model, Pot { parties, carries });
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 1] {
         let Self { pots } = self;
-        pots.scope(scope);
+        [pots]
     }
 }
 

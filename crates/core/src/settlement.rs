@@ -14,7 +14,7 @@
 use crate::arithmetic::splitter::Splitter;
 use crate::buckets::Buckets;
 use crate::ids::{AccountId, Amount, KeyId, ModelId, OfferId, RequestId, ScheduleId, Time};
-use crate::table::{Scope, Table};
+use crate::table::{Rows, Table};
 use crate::{Breach, Tx, catalog, idempotency, ledger, limits};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -243,13 +243,9 @@ impl State {
         self.carries.insert(id, carries);
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    pub(crate) fn tables(&mut self) -> [&mut dyn Rows; 5] {
         let Self { epoch, holds, by_epoch, closed, carries } = self;
-        epoch.scope(scope);
-        holds.scope(scope);
-        by_epoch.scope(scope);
-        closed.scope(scope);
-        carries.scope(scope);
+        [epoch, holds, by_epoch, closed, carries]
     }
 
     pub(crate) fn is_due(&self, at: Time) -> bool {

@@ -1,28 +1,45 @@
 //! The only containers of the state: ordered rows for cold data, dense pages for hot accounts.
 //!
-//! Both give ordered iteration, undo of the open scope, a canonical encoding (and so a hash and a snapshot), and nothing else.
-//! A command opens a scope; a refusal discards it, and the state is as if the command had never come.
+//! Both give ordered iteration, undo of the open scope, a canonical encoding (and so a hash), snapshots that are taken while they
+//! go on changing, and nothing else. A command opens a scope; a refusal discards it, and the state is as if the command had
+//! never come.
 //!
-//! Bounds: an ordered write costs a tree descent and one clone of the former row while a scope is open. A dense write costs
-//! one page look-up and, on the first write after the page was shared, one copy of 16 KiB. Pages that nobody shares are not
-//! counted: an atomic count for each write would keep the processor from fetching the rows of a posting at once, and take
-//! twice the time.
+//! Bounds: an ordered write costs a tree descent, and one clone of the former row while a scope is open or the row is still to
+//! be written into a snapshot. A dense write costs one page look-up, and while a snapshot is under way one copy of 16 KiB the
+//! first time a page is written to that is still to come.
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use std::collections::BTreeMap;
 use std::collections::btree_map;
-use std::ops::RangeBounds;
-use std::sync::Arc;
+use std::ops::{Bound, RangeBounds};
 
-use crate::ids::Handle;
+mod dense;
+pub use dense::Dense;
 
 /// What happens to the open scope.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Scope {
+pub enum Scope {
     Open,
     Persist,
     Discard,
+}
+
+/// A table as scopes and snapshots see it.
+///
+/// A snapshot is of one moment and is written in slices, between which the table goes on changing: what is about to change and
+/// has not been written yet is kept aside as it was. So nobody waits for longer than a slice takes.
+pub trait Rows {
+    /// Opens a scope or ends it.
+    fn scope(&mut self, scope: Scope);
+    /// A snapshot is of this moment.
+    fn freeze(&mut self);
+    /// Writes the next rows of the snapshot, about `room` bytes of them. False once all are written, or if there is none.
+    fn slice(&mut self, room: usize, out: &mut Vec<u8>) -> bool;
+    /// No snapshot is wanted any more.
+    fn thaw(&mut self);
+    /// Adds the rows of a slice to those of the slices before it.
+    fn load(&mut self, rows: &[u8]) -> Result<(), DecodeError>;
 }
 
 /// Rows in key order.
@@ -30,11 +47,21 @@ pub(crate) enum Scope {
 pub struct Table<K, V> {
     rows: BTreeMap<K, V>,
     undo: Option<Vec<(K, Option<V>)>>,
+    frozen: Option<Frozen<K, V>>,
+}
+
+/// A snapshot under way.
+#[derive(Clone, Debug)]
+struct Frozen<K, V> {
+    /// The last row that was written.
+    last: Option<K>,
+    /// What rows after it were when the snapshot was taken, if they have changed since.
+    former: BTreeMap<K, Option<V>>,
 }
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), undo: None }
+        Self { rows: BTreeMap::new(), undo: None, frozen: None }
     }
 }
 
@@ -77,26 +104,54 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         self.rows.range(range)
     }
 
-    pub(crate) fn insert(&mut self, key: K, value: V) {
-        match &mut self.undo {
-            Some(undo) => {
-                let former = self.rows.insert(key.clone(), value);
-                undo.push((key, former));
-            }
-            None => {
-                self.rows.insert(key, value);
-            }
+    /// Puts a row at `key`, whether there is one or not.
+    pub fn insert(&mut self, key: K, value: V) {
+        if self.undo.is_none() && self.frozen.is_none() {
+            self.rows.insert(key, value);
+        } else {
+            let former = self.rows.insert(key.clone(), value);
+            self.remember(key, former);
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &K) {
-        let former = self.rows.remove(key);
-        if let (Some(undo), Some(former)) = (&mut self.undo, former) {
-            undo.push((key.clone(), Some(former)));
+    /// Takes the row at `key` away, if there is one.
+    pub fn remove(&mut self, key: &K) {
+        if let Some(former) = self.rows.remove(key) {
+            self.remember(key.clone(), Some(former));
         }
     }
 
-    pub(crate) fn scope(&mut self, scope: Scope) {
+    /// Changes the row at `key` in place, an empty one if there is none.
+    pub fn update(&mut self, key: K, change: impl FnOnce(&mut V))
+    where
+        V: Default,
+    {
+        let remembers = self.undo.is_some() || self.frozen.is_some();
+        if remembers {
+            let former = self.rows.get(&key).cloned();
+            self.remember(key.clone(), former);
+        }
+        change(self.rows.entry(key).or_default());
+    }
+
+    fn remember(&mut self, key: K, former: Option<V>) {
+        if let Some(frozen) = &mut self.frozen
+            && frozen.last.as_ref().is_none_or(|last| *last < key)
+        {
+            frozen.former.entry(key.clone()).or_insert_with(|| former.clone());
+        }
+        if let Some(undo) = &mut self.undo {
+            undo.push((key, former));
+        }
+    }
+}
+
+impl<K, V> Rows for Table<K, V>
+where
+    K: Ord + Clone + Encode<()> + for<'b> Decode<'b, ()>,
+    V: Clone + Encode<()> + for<'b> Decode<'b, ()>,
+{
+    fn scope(&mut self, scope: Scope) {
         match scope {
             Scope::Open => {
                 assert!(self.undo.is_none(), "scopes do not nest");
@@ -113,6 +168,63 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
             }
         }
     }
+
+    fn freeze(&mut self) {
+        assert!(self.frozen.is_none(), "one snapshot is written at a time");
+        self.frozen = Some(Frozen { last: None, former: BTreeMap::new() });
+    }
+
+    fn slice(&mut self, room: usize, out: &mut Vec<u8>) -> bool {
+        let Some(Frozen { last, former }) = &mut self.frozen else { return false };
+        let end = out.len().saturating_add(room);
+        let mut encoder = Encoder::new(out);
+        let from = last.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rows = self.rows.range((from, Bound::Unbounded)).peekable();
+        loop {
+            let next = rows.peek().map(|(key, _)| *key);
+            let kept = former.first_key_value().map(|(key, _)| key);
+            let row = match (next, kept) {
+                (None, None) => break,
+                (Some(key), Some(kept)) if key < kept => rows.next(),
+                (Some(_), None) => rows.next(),
+                (_, Some(_)) => None,
+            };
+            let key = if let Some((key, value)) = row {
+                write_row(&mut encoder, key, value);
+                key.clone()
+            } else {
+                let (key, value) = former.pop_first().expect("it was just looked at");
+                rows.next_if(|(next, _)| **next == key);
+                if let Some(value) = value {
+                    write_row(&mut encoder, &key, &value);
+                }
+                key
+            };
+            if encoder.writer().len() >= end {
+                *last = Some(key);
+                return true;
+            }
+        }
+        self.frozen = None;
+        false
+    }
+
+    fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    fn load(&mut self, rows: &[u8]) -> Result<(), DecodeError> {
+        let mut decoder = Decoder::new(rows);
+        while decoder.position() < rows.len() {
+            let (key, value) = (decoder.decode()?, decoder.decode()?);
+            self.rows.insert(key, value);
+        }
+        Ok(())
+    }
+}
+
+fn write_row(encoder: &mut Encoder<&mut Vec<u8>>, key: &impl Encode<()>, value: &impl Encode<()>) {
+    encoder.encode(key).and_then(|it| it.encode(value)).expect("encoding into memory does not fail");
 }
 
 impl<'a, K, V> IntoIterator for &'a Table<K, V> {
@@ -131,195 +243,7 @@ impl<C, K: Encode<C> + Ord, V: Encode<C>> Encode<C> for Table<K, V> {
 
 impl<'b, C, K: Decode<'b, C> + Ord, V: Decode<'b, C>> Decode<'b, C> for Table<K, V> {
     fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, DecodeError> {
-        Ok(Self { rows: BTreeMap::decode(d, ctx)?, undo: None })
-    }
-}
-
-/// Bytes of a dense page.
-const PAGE_BYTES: usize = 16 * 1024;
-
-/// A page that clones share; that it is a list lets it be shared and taken back without copying its rows.
-type Shared<V> = Arc<Vec<V>>;
-
-/// Rows by handle, in pages that are copied on the first write after they were shared.
-#[derive(Clone, Debug)]
-pub struct Dense<V> {
-    /// Empty where the page is shared.
-    own: Vec<Vec<V>>,
-    shared: Vec<Option<Shared<V>>>,
-    len: u32,
-    undo: Option<DenseUndo<V>>,
-}
-
-#[derive(Clone, Debug)]
-struct DenseUndo<V> {
-    len: u32,
-    former: Vec<(Handle, V)>,
-}
-
-impl<V> Default for Dense<V> {
-    fn default() -> Self {
-        Self { own: Vec::new(), shared: Vec::new(), len: 0, undo: None }
-    }
-}
-
-impl<V: PartialEq> PartialEq for Dense<V> {
-    fn eq(&self, other: &Self) -> bool {
-        self.pages().eq(other.pages())
-    }
-}
-
-impl<V: Eq> Eq for Dense<V> {}
-
-impl<V> Dense<V> {
-    fn pages(&self) -> impl Iterator<Item = &[V]> {
-        self.own.iter().zip(&self.shared).map(|(own, shared)| match shared {
-            Some(rows) => rows.as_slice(),
-            None => own.as_slice(),
-        })
-    }
-}
-
-impl<V: Clone> Dense<V> {
-    const ROWS_PER_PAGE: usize = {
-        assert!(size_of::<V>() > 0 && size_of::<V>() <= PAGE_BYTES, "a row fits a page");
-        PAGE_BYTES / size_of::<V>()
-    };
-
-    /// Number of rows.
-    pub fn len(&self) -> u32 {
-        self.len
-    }
-
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The row of `handle`.
-    #[inline]
-    pub fn get(&self, handle: Handle) -> Option<&V> {
-        let (page, slot) = Self::place(handle);
-        let shared = || self.shared.get(page)?.as_ref()?.get(slot);
-        self.own.get(page)?.get(slot).or_else(shared)
-    }
-
-    /// All rows in handle order.
-    pub fn iter(&self) -> impl Iterator<Item = &V> {
-        self.pages().flatten()
-    }
-
-    /// From here on clones share the pages and cost a pointer each; the first write to a page copies it.
-    pub(crate) fn share(&mut self) {
-        for (own, shared) in self.own.iter_mut().zip(&mut self.shared) {
-            if !own.is_empty() {
-                *shared = Some(Arc::new(core::mem::take(own)));
-            }
-        }
-    }
-
-    /// Appends a row and returns its handle.
-    pub fn push(&mut self, value: V) -> Handle {
-        let handle = Handle(self.len);
-        let (page, _) = Self::place(handle);
-        if page == self.own.len() {
-            self.own.push(Vec::with_capacity(Self::ROWS_PER_PAGE));
-            self.shared.push(None);
-        }
-        take_over(&mut self.own, &mut self.shared, page).push(value);
-        self.len = self.len.checked_add(1).expect("limits::ACCOUNTS_MAX is far below 2^32");
-        handle
-    }
-
-    /// Changes one row in place.
-    #[inline]
-    pub fn update(&mut self, handle: Handle, change: impl FnOnce(&mut V)) {
-        let (page, slot) = Self::place(handle);
-        let row = match self.own.get_mut(page).and_then(|rows| rows.get_mut(slot)) {
-            Some(row) => row,
-            None => shared_row(&mut self.own, &mut self.shared, page, slot),
-        };
-        if let Some(undo) = &mut self.undo {
-            undo.former.push((handle, row.clone()));
-        }
-        change(row);
-    }
-
-    pub(crate) fn scope(&mut self, scope: Scope) {
-        match scope {
-            Scope::Open => {
-                assert!(self.undo.is_none(), "scopes do not nest");
-                self.undo = Some(DenseUndo { len: self.len, former: Vec::new() });
-            }
-            Scope::Persist => self.undo = None,
-            Scope::Discard => {
-                let undo = self.undo.take().expect("a scope is open");
-                for (handle, former) in undo.former.into_iter().rev() {
-                    self.update(handle, |row| *row = former);
-                }
-                self.truncate(undo.len);
-            }
-        }
-    }
-
-    fn truncate(&mut self, len: u32) {
-        let (page, slot) = Self::place(Handle(len));
-        let pages = if slot == 0 { page } else { page.saturating_add(1) };
-        self.own.truncate(pages);
-        self.shared.truncate(pages);
-        if slot > 0 {
-            take_over(&mut self.own, &mut self.shared, page).truncate(slot);
-        }
-        self.len = len;
-    }
-
-    #[inline]
-    fn place(handle: Handle) -> (usize, usize) {
-        let index = usize::try_from(handle.0).expect("usize holds 32 bits");
-        (index.div_euclid(Self::ROWS_PER_PAGE), index.rem_euclid(Self::ROWS_PER_PAGE))
-    }
-}
-
-/// The rows of a page that is one's own from now on, copied if somebody else still has them.
-fn take_over<'a, V: Clone>(
-    own: &'a mut [Vec<V>],
-    shared: &mut [Option<Shared<V>>],
-    page: usize,
-) -> &'a mut Vec<V> {
-    let own = own.get_mut(page).expect("a handle names a row");
-    if let Some(rows) = shared.get_mut(page).and_then(Option::take) {
-        *own = Arc::unwrap_or_clone(rows);
-    }
-    own
-}
-
-/// Apart from the common case, so that this stays small: the less there is to do for a row, the more rows the processor
-/// fetches at once.
-#[cold]
-#[inline(never)]
-fn shared_row<'a, V: Clone>(
-    own: &'a mut [Vec<V>],
-    shared: &mut [Option<Shared<V>>],
-    page: usize,
-    slot: usize,
-) -> &'a mut V {
-    take_over(own, shared, page).get_mut(slot).expect("a handle names a row")
-}
-
-impl<C, V: Encode<C> + Clone> Encode<C> for Dense<V> {
-    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {
-        e.array(u64::from(self.len))?;
-        self.iter().try_for_each(|row| row.encode(e, ctx))
-    }
-}
-
-impl<'b, C, V: Decode<'b, C> + Clone> Decode<'b, C> for Dense<V> {
-    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, DecodeError> {
-        let mut rows = Self::default();
-        for row in d.array_iter_with::<C, V>(ctx)? {
-            rows.push(row?);
-        }
-        Ok(rows)
+        Ok(Self { rows: BTreeMap::decode(d, ctx)?, undo: None, frozen: None })
     }
 }
 

@@ -10,7 +10,7 @@ use sycee_core::ids::{
 use sycee_core::limits::SECOND;
 use sycee_core::membership::{self, Member, Role, Standing};
 use sycee_core::permission::Actor;
-use sycee_core::{Core, Outcome, arithmetic, genesis, ledger, settlement};
+use sycee_core::{Outcome, State, arithmetic, genesis, ledger, settlement};
 
 use crate::count::Vocabulary;
 
@@ -138,9 +138,9 @@ pub(crate) fn id(number: u128) -> u128 {
     u128::from(START.0 / 1_000_000) << 80 | number
 }
 
-/// A core with the market and one consumer in it.
+/// A state with the market and one consumer in it.
 pub(crate) struct Books {
-    pub(crate) core: Core,
+    pub(crate) state: State,
     pub(crate) market: Market,
     pub(crate) consumer: Consumer,
     operator: MemberId,
@@ -156,7 +156,7 @@ impl Books {
         let market = market(&mut draw);
         let (consumer, commands) = consumer(&mut draw, credit);
         let operator = MemberId(id(1));
-        let mut books = Self { core: Core::default(), market, consumer, operator };
+        let mut books = Self { state: State::default(), market, consumer, operator };
         let assets = vec![AssetDefinition { code: "CNY".to_owned(), decimals: 9 }];
         let charter = Charter { log_id: 1, origin: "test".to_owned(), assets, public_key: [1; 32] };
         let found = genesis::Command::Found {
@@ -176,7 +176,7 @@ impl Books {
 
     /// A moment after everything so far.
     pub(crate) fn now(&self) -> Time {
-        START.before(SECOND).max(self.core.state().at.after(1))
+        START.before(SECOND).max(self.state.at.after(1))
     }
 
     pub(crate) fn apply(&mut self, command: impl Into<Command>) {
@@ -185,7 +185,7 @@ impl Books {
     }
 
     fn submit(&mut self, submission: &Submission) {
-        let outcome = self.core.submit(self.now(), submission).outcome;
+        let outcome = self.state.submit(self.now(), submission).outcome;
         assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
     }
 }

@@ -260,7 +260,7 @@ mod tests {
             let (endpoint, choices) = (Endpoint::Chat, 1);
             let wanted = Wanted { model, endpoint, account, output_asked: max, choices, body: &body };
             let now = self.books.now();
-            let route = survey(self.books.core.state(), &wanted, now)
+            let route = survey(&self.books.state, &wanted, now)
                 .and_then(|survey| choose(&survey, &wanted, &self.options, &self.health, now));
             let seen = match &route {
                 Ok(route) => {

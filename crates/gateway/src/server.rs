@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
@@ -66,6 +66,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/v1/embeddings", post(embeddings).fallback(wrong_method))
         .route("/v1", get(no_such_path).fallback(no_such_path))
         .route("/v1/{*rest}", get(no_such_path).fallback(no_such_path))
+        .layer(from_fn_with_state(gateway.clone(), settled))
         .layer(from_fn(browsers))
         .with_state(gateway)
 }
@@ -75,6 +76,20 @@ pub fn router(gateway: Gateway) -> Router {
 struct Caller {
     key: KeyId,
     account: Option<AccountId>,
+}
+
+/// A list or a refusal rests on what was read, which may be ahead of the disk; it leaves when it is not. Whatever else is
+/// answered has waited for the ledger.
+async fn settled(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+    let is_read = request.method() == Method::GET;
+    let response = next.run(request).await;
+    if !is_read && response.status().is_success() {
+        return response;
+    }
+    match gateway.0.handle.settled().await {
+        Ok(()) => response,
+        Err(unavailable) => refuse(&gateway.0, None, &Problem::undecided(unavailable)),
+    }
 }
 
 /// CORS, and a request id on everything.

@@ -64,7 +64,6 @@ pub use reader::{Reader, Tail};
 pub use record::{Record, SaltKey};
 pub use recover::{Cut, Recovery};
 pub use segment::SEGMENT_BYTES;
-pub use snapshot::Snapshot;
 pub use source::{FrameSource, Frames};
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 use crate::error::Result;
 use crate::order::Batch;
 use crate::seal::Sealer;
+use crate::views::Rest;
 use sycee_core::Outcome;
-use sycee_core::entry::Entry;
+use sycee_core::ids::Time;
 use sycee_log::{Draft, Head, Log, Syncer};
 
 /// The appending stage: owns the log.
@@ -17,9 +18,9 @@ pub(crate) struct Append {
 #[derive(Debug)]
 pub(crate) struct Part<T> {
     draft: Option<Draft>,
-    pub(crate) entries: Vec<Entry>,
     leaves: Vec<[u8; 32]>,
     outcomes: Vec<(T, Outcome)>,
+    frozen: Option<Rest>,
 }
 
 /// A part that has been written.
@@ -27,9 +28,14 @@ pub(crate) struct Part<T> {
 pub(crate) struct Written<T> {
     /// The log after it.
     pub(crate) head: Head,
-    pub(crate) entries: Vec<Entry>,
+    /// When its last entry was decided; none if it has no entries.
+    pub(crate) at: Option<Time>,
     pub(crate) leaves: Vec<[u8; 32]>,
     pub(crate) outcomes: Vec<(T, Outcome)>,
+    /// Bytes of its entries.
+    pub(crate) bytes: u64,
+    /// A snapshot is of the moment after it.
+    pub(crate) frozen: Option<Rest>,
 }
 
 impl Append {
@@ -45,30 +51,33 @@ impl Append {
     /// A batch as one part, or as several if it is too large for a frame; the outcomes go with the last. At most two parts may
     /// be written and not committed.
     pub(crate) fn seal<T>(&mut self, batch: Batch<T>) -> Vec<Part<T>> {
-        let Batch { entries, outcomes } = batch;
+        let Batch { entries, outcomes, frozen } = batch;
         let frames = self.sealer.seal(entries).into_iter();
         let mut parts: Vec<Part<T>> = frames
             .map(|frame| Part {
                 draft: Some(frame.draft),
-                entries: frame.entries,
                 leaves: frame.leaves,
                 outcomes: Vec::new(),
+                frozen: None,
             })
             .collect();
-        match parts.last_mut() {
-            Some(last) => last.outcomes = outcomes,
+        if parts.is_empty() {
             // Refusals and repetitions, which have to wait all the same for what they have seen.
-            None => parts.push(Part { draft: None, entries: Vec::new(), leaves: Vec::new(), outcomes }),
+            parts.push(Part { draft: None, leaves: Vec::new(), outcomes: Vec::new(), frozen: None });
         }
+        let last = parts.last_mut().expect("there is one now");
+        (last.outcomes, last.frozen) = (outcomes, frozen);
         parts
     }
 
     pub(crate) fn append<T>(&mut self, part: Part<T>) -> Result<Written<T>> {
-        let Part { draft, entries, leaves, outcomes } = part;
+        let Part { draft, leaves, outcomes, frozen } = part;
+        let at = draft.as_ref().map(|draft| Time(draft.at));
+        let bytes = draft.as_ref().map_or(0, |draft| draft.payload.len() as u64);
         let head = match draft {
             Some(draft) => self.log.append(self.log.next_number(), &draft)?,
             None => self.log.appended(),
         };
-        Ok(Written { head, entries, leaves, outcomes })
+        Ok(Written { head, at, leaves, outcomes, bytes, frozen })
     }
 }

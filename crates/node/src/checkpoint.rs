@@ -1,11 +1,10 @@
 //! Checkpoints: the tree's root, signed with the log's key, beside the log and for everybody to keep.
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
-use crate::views::Tree;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use sycee_core::genesis::Charter;
-use sycee_log::{Checkpoint, Disk, checkpoint, note};
+use sycee_log::{Checkpoint, Disk, Frontier, checkpoint, note};
 
 /// The file of the latest one, in the log's directory.
 pub(crate) const FILE: &str = "checkpoint";
@@ -53,8 +52,8 @@ impl Signer {
     }
 
     /// Signs the tree as it is and keeps the checkpoint beside the log.
-    pub(crate) fn sign(&self, tree: &Tree) -> Result<Signed> {
-        let (size, root) = (tree.0.size(), tree.0.root());
+    pub(crate) fn sign(&self, tree: &Frontier) -> Result<Signed> {
+        let (size, root) = (tree.size(), tree.root());
         let checkpoint = Checkpoint { origin: self.origin.clone(), size, root };
         let text = checkpoint
             .sign(&self.notes)

@@ -15,7 +15,7 @@ use sycee_core::entry::Submission;
 use sycee_core::genesis::{AssetDefinition, Charter, Command};
 use sycee_core::ids::{Hash, KeyId, MemberId};
 use sycee_core::permission::Actor;
-use sycee_core::{Core, Outcome};
+use sycee_core::{Outcome, State};
 use sycee_log::{Disk, Log, Options};
 
 /// What a log is founded with.
@@ -54,7 +54,7 @@ pub(crate) fn found(
         let charter = Charter { log_id, origin, assets, public_key };
         let operator_name = operator_name.clone();
         let command = Command::Found { charter, operator, operator_name, operator_key, operator_key_hash };
-        Core::default().submit(at, &Submission::internal(Actor::Founder, command))
+        State::default().submit(at, &Submission::internal(Actor::Founder, command))
     };
     // Before anything is written, with a key that nobody has.
     if let Outcome::Refused(refusal) = decide([0; 32]).outcome {

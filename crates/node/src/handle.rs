@@ -5,11 +5,11 @@ use crate::clock::Clock;
 use crate::error::{Result, Unavailable};
 use crate::ids;
 use crate::threads::{Arrival, LINES_WAITING_MAX, Reply, lines_of};
-use crate::views::Views;
+use crate::views::{Reading, Views};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use sycee_core::Outcome;
 use sycee_core::entry::Submission;
@@ -32,8 +32,13 @@ pub(crate) struct Shared {
     pub(crate) views: RwLock<Views>,
     /// Lines of metering that wait to be decided.
     pub(crate) lines_waiting: AtomicUsize,
-    /// Entries decided so far.
+    /// Entries decided so far, and how many of them are durable.
     pub(crate) decided: AtomicU64,
+    pub(crate) durable: AtomicU64,
+    /// The next step is to end with a snapshot.
+    pub(crate) snapshot_wanted: AtomicBool,
+    /// The node is closing: what is not done soon is given up.
+    pub(crate) closing: AtomicBool,
     /// When the last durable entry was decided, for those who need not wait for the views.
     pub(crate) last_at: AtomicU64,
     /// Why nothing more will be written, once that is so.
@@ -47,6 +52,9 @@ impl Shared {
     pub(crate) fn new(views: Views, checkpoint: Signed, clock: Clock) -> Self {
         Self {
             decided: AtomicU64::new(views.state.position),
+            durable: AtomicU64::new(views.state.position),
+            snapshot_wanted: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             last_at: AtomicU64::new(views.state.at.0),
             views: RwLock::new(views),
             lines_waiting: AtomicUsize::new(0),
@@ -55,6 +63,20 @@ impl Shared {
             started: clock.now().wall,
             clock,
         }
+    }
+}
+
+impl Shared {
+    /// Changes the views; none if somebody who did has panicked, and left who knows what.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Views) -> T) -> Option<T> {
+        self.views.write().ok().map(|mut views| change(&mut views))
+    }
+
+    /// A writer that panicked leaves half a fold. It is read all the same, as [`Handle::settled`] will not let it be told.
+    pub(crate) fn views(&self) -> Reading<'_> {
+        // In this order: what becomes durable meanwhile is in the views already.
+        let durable = self.durable.load(Ordering::Acquire);
+        Reading::new(self.views.read().unwrap_or_else(PoisonError::into_inner), durable)
     }
 }
 
@@ -104,9 +126,18 @@ impl Handle {
         })
     }
 
-    /// The read models at the durable position. Hold the guard briefly and never across an await: the writer waits for it.
-    pub fn views(&self) -> RwLockReadGuard<'_, Views> {
-        self.shared.views.read().expect("the writer stops the node rather than leave half a fold")
+    /// The state and the read models as far as entries are decided. Hold it briefly and never across an await: the writer waits
+    /// for it. What was read may be told once [`Handle::settled`] says so.
+    pub fn views(&self) -> Reading<'_> {
+        self.shared.views()
+    }
+
+    /// Waits until everything that was read so far is durable, so that it can be told.
+    pub async fn settled(&self) -> Result<(), Unavailable> {
+        let decided = self.shared.decided.load(Ordering::Acquire);
+        let mut durable = self.durable.clone();
+        let settled = durable.wait_for(|durable| *durable >= decided).await.is_ok();
+        if settled && !self.shared.views.is_poisoned() { Ok(()) } else { Err(Unavailable::Stopped) }
     }
 
     /// The node's time: the wall clock, or the log's own where that is ahead.
@@ -144,7 +175,7 @@ impl Handle {
         self.durable.clone()
     }
 
-    /// Waits until the views have folded the entry at `position`; false if that takes longer than `limit`.
+    /// Waits until the entry at `position` is durable; false if that takes longer than `limit`.
     pub async fn reached(&self, position: u64, limit: Duration) -> bool {
         let mut durable = self.durable.clone();
         let wait = durable.wait_for(|next| *next > position);

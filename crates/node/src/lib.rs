@@ -2,16 +2,16 @@
 //!
 //! ```text
 //! submissions ─▶ order ─▶ append ─▶ commit ─▶ outcomes
-//!                decide   seal,     sync, fold the
-//!                         write     views, answer
+//!                decide   seal,     sync,
+//!                         write     answer
 //! ```
 //!
-//! - The ordering stage owns the core. It takes what has arrived, decides it in one go, and hands the entries on: a batch is
-//!   one frame and one sync, so the disk's latency is shared by everybody who waits for it.
-//! - The appending stage owns the log, the committing stage the views. An outcome, even a refusal, leaves only when every frame
-//!   it could have seen is durable.
-//! - The views are folded from durable entries under one lock, held for the length of a fold. They are never the source of
-//!   truth: they can be thrown away and folded again.
+//! - The ordering stage alone writes the state. It takes what has arrived, decides it in one go, and hands the entries on: a batch
+//!   is one frame and one sync, so the disk's latency is shared by everybody who waits for it.
+//! - The appending stage owns the log, the committing stage the tree over its entries. An outcome, even a refusal, leaves only
+//!   when every frame it could have seen is durable.
+//! - There is one state. Others read it, and the views folded beside it, under a lock that is held for the length of one
+//!   submission. What they read may be ahead of the disk, so they too wait before they tell it ([`Handle::settled`]).
 //!
 //! The stages know neither threads nor sockets, and all they do to a disk goes through [`sycee_log::Disk`]; `threads` is a thin
 //! shell around them. That is how power can be cut at every point of a node's life (`tests::crash`).
@@ -30,7 +30,7 @@ mod ids;
 mod key;
 pub mod lines;
 mod open;
-pub mod order;
+mod order;
 mod quiet;
 pub mod seal;
 mod snapshot;
@@ -47,7 +47,7 @@ pub use handle::{Handle, Status};
 pub use open::{Options, start};
 pub use threads::Node;
 pub use verify::{AssetSum, Kept, Report, verify};
-pub use views::{Activity, Direction, Metered, OfferHour, PayerHour, Rate, Rollup, RollupKey, Sold, Views};
+pub use views::{Activity, Direction, Metered, OfferHour, PayerHour, Rate, Reading, Rollup, RollupKey, Sold, Views};
 
 #[cfg(test)]
 mod tests;

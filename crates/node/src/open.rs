@@ -14,15 +14,15 @@ use crate::lines::Names;
 use crate::order::Order;
 use crate::quiet;
 use crate::seal::{self, Sealer};
-use crate::snapshot;
+use crate::snapshot::{self, Snapshots};
 use crate::threads::{self, Node};
 use crate::verify;
 use crate::views::Views;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use sycee_core::genesis::Charter;
-use sycee_core::{Core, RULES};
-use sycee_log::{Disk, Frame, FrameSource, RealDisk};
+use sycee_core::RULES;
+use sycee_log::{Disk, Frame, FrameSource, Frontier, RealDisk};
 use tokio::sync::watch;
 
 /// How a node is started.
@@ -63,6 +63,7 @@ pub(crate) struct Stages {
     pub(crate) order: Order,
     pub(crate) append: Append,
     pub(crate) commit: Commit,
+    pub(crate) snapshots: Snapshots,
     pub(crate) shared: Arc<Shared>,
     pub(crate) durable: watch::Receiver<u64>,
     pub(crate) archive: Archive,
@@ -97,25 +98,27 @@ pub(crate) fn open(options: Options, seed: [u8; 32]) -> Result<Stages> {
     }
     cut::record(&*disk, &directory, clock.now().wall, recovery.cut.as_ref())?;
 
-    let (views, last_snapshot) = recover(&*disk, &directory, &source, &signed)?;
-    let order = Order::new(Core::new(views.state.clone()), clock.now());
+    let (folded, last_snapshot) = recover(&*disk, &directory, &source, &signed)?;
+    let Folded { views, tree } = folded;
     let names = Names::of(&views.state);
     let (sender, durable) = watch::channel(position);
     let head = source.durable();
     let shared = Arc::new(Shared::new(views, signed, clock));
+    let order = Order::new(Arc::clone(&shared), shared.clock.now());
     let append = Append::new(log, Sealer::new(seed, log_options.payload_bytes_max(), names));
+    let snapshots =
+        Snapshots { disk: Arc::clone(&disk), directory: directory.clone(), shared: Arc::clone(&shared) };
     let commit = Commit::new(commit::Parts {
-        disk: Arc::clone(&disk),
-        directory: directory.clone(),
+        snapshots: snapshots.clone(),
         syncer: append.syncer(),
         signer,
-        shared: Arc::clone(&shared),
         durable: sender,
         head,
+        tree,
         last_snapshot,
     });
     let archive = Archive::new(source);
-    Ok(Stages { order, append, commit, shared, durable, archive, disk, directory })
+    Ok(Stages { order, append, commit, snapshots, shared, durable, archive, disk, directory })
 }
 
 /// Refuses a log whose newest frame is of newer rules, which a snapshot would spare us from reading.
@@ -133,25 +136,37 @@ fn check_rules(frame: &Frame) -> Result<()> {
     Err(Error::new(ErrorKind::Newer, context))
 }
 
+/// What entries lead to.
+#[derive(Default)]
+pub(crate) struct Folded {
+    pub(crate) views: Views,
+    pub(crate) tree: Frontier,
+}
+
 /// What the log is, from its first entry.
 fn charter(source: &FrameSource) -> Result<Charter> {
     let missing = || Error::new(ErrorKind::Unsound, "find the founding entry");
     let frame = source.frame(0)?.ok_or_else(missing)?;
-    let mut first = Views::default();
-    fold(&mut first, &frame, &Signed::default())?;
-    first.state.genesis.charter().cloned().ok_or_else(missing)
+    let mut first = Folded::default();
+    first.fold(&frame, &Signed::default())?;
+    first.views.state.genesis.charter().cloned().ok_or_else(missing)
 }
 
-/// The views at the durable end, and how much of them a snapshot had: those of the newest snapshot that belongs to this log,
-/// and every frame after it.
-fn recover(disk: &dyn Disk, directory: &Path, source: &FrameSource, signed: &Signed) -> Result<(Views, u64)> {
-    let (mut views, from) = snapshot::load(disk, directory, source)?;
-    let last_snapshot = views.state.position;
+/// What the log has led to, and how much of it a snapshot had: that of the newest snapshot that belongs to this log, and every
+/// frame after it.
+fn recover(
+    disk: &dyn Disk,
+    directory: &Path,
+    source: &FrameSource,
+    signed: &Signed,
+) -> Result<(Folded, u64)> {
+    let (mut folded, from) = snapshot::load(disk, directory, source)?;
+    let last_snapshot = folded.views.state.position;
     for frame in source.frames_from(from) {
-        fold(&mut views, &frame?, signed)?;
+        folded.fold(&frame?, signed)?;
     }
-    match views.state.audit().first() {
-        None => Ok((views, last_snapshot)),
+    match folded.views.state.audit().first() {
+        None => Ok((folded, last_snapshot)),
         Some(breach) => {
             let context =
                 format!("trust the state: invariant {} is broken, {}", breach.invariant, breach.found);
@@ -160,21 +175,24 @@ fn recover(disk: &dyn Disk, directory: &Path, source: &FrameSource, signed: &Sig
     }
 }
 
-/// Folds a frame, and holds the log against the checkpoint where that was signed.
-fn fold(views: &mut Views, frame: &Frame, signed: &Signed) -> Result<()> {
-    let unsound = |position: u64, cause: &str| {
-        Error::new(ErrorKind::Unsound, format!("read position {position} ({cause})"))
-    };
-    check_rules(frame)?;
-    let records = frame.records().map_err(|cause| unsound(frame.first_position, &cause.to_string()))?;
-    for (position, record) in records {
-        let entry = seal::open(&record, position).map_err(|error| unsound(position, &error.to_string()))?;
-        let folded = quiet::attempt(|| views.fold(&entry));
-        folded.map_err(|broken| unsound(position, &format!("it breaks an invariant: {broken}")))?;
-        views.tree.0.push(record.leaf(position).hash());
-        if views.tree.0.size() == signed.size && views.tree.0.root() != signed.root {
-            return Err(unsound(position, "up to here it is not the history that its own checkpoint signed"));
+impl Folded {
+    /// Folds a frame, and holds the log against the checkpoint where that was signed.
+    fn fold(&mut self, frame: &Frame, signed: &Signed) -> Result<()> {
+        let unsound = |position: u64, cause: &str| {
+            Error::new(ErrorKind::Unsound, format!("read position {position} ({cause})"))
+        };
+        check_rules(frame)?;
+        let records = frame.records().map_err(|cause| unsound(frame.first_position, &cause.to_string()))?;
+        for (position, record) in records {
+            let entry =
+                seal::open(&record, position).map_err(|error| unsound(position, &error.to_string()))?;
+            let folded = quiet::attempt(|| self.views.fold(&entry));
+            folded.map_err(|broken| unsound(position, &format!("it breaks an invariant: {broken}")))?;
+            self.tree.push(record.leaf(position).hash());
+            if self.tree.size() == signed.size && self.tree.root() != signed.root {
+                return Err(unsound(position, "up to here it is not the history that its own checkpoint signed"));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

@@ -9,11 +9,10 @@ use sycee_log::{Draft, Record, SaltKey};
 /// A frame is closed when it would become larger than this, or than a segment can hold.
 const FRAME_BYTES: usize = 4 << 20;
 
-/// The entries of one frame, as objects and as they go into the log.
+/// The entries of one frame as they go into the log.
 #[derive(Debug)]
 pub struct Sealed {
     pub draft: Draft,
-    pub entries: Vec<Entry>,
     /// The leaf hash of each.
     pub leaves: Vec<[u8; 32]>,
 }
@@ -55,13 +54,12 @@ impl Sealer {
             let full = |sealed: &Sealed| sealed.draft.payload.len() + more > self.frame_bytes;
             if frames.last().is_none_or(full) {
                 let draft = Draft::new(RULES, entry.at.0);
-                frames.push(Sealed { draft, entries: Vec::new(), leaves: Vec::new() });
+                frames.push(Sealed { draft, leaves: Vec::new() });
             }
             let sealed = frames.last_mut().expect("there is one now");
             sealed.leaves.push(record.leaf(entry.position).hash());
             sealed.draft.at = entry.at.0;
             sealed.draft.push(&record);
-            sealed.entries.push(entry);
         }
         frames
     }

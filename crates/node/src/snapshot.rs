@@ -1,75 +1,144 @@
 //! Snapshots of the views: what a start goes on from, so that it need not fold a whole log.
 //!
-//! A snapshot proves nothing, and the log has everything. So one that is damaged, of another log, or not spelled as this build
-//! would spell it is passed over, and the views are folded from an older one or from the first entry.
+//! The ordering stage says of which moment one is, as nothing is half done then. It is written once that moment is durable, slice
+//! by slice between submissions, so that nobody waits for it.
+//!
+//! A snapshot proves nothing, and the log has everything. So one that is damaged, of another log, or not of this build is passed
+//! over, and the views are folded from an older one or from the first entry.
+//!
+//! Content, numbers least significant byte first: what this build means by it (32 bytes), the tree over all entries, what of the
+//! views is in no table, then slices of their tables in order. The tree, the rest and each slice are preceded by their length
+//! (8 bytes), a slice by the number of its table as well (8 bytes).
 use crate::error::Result;
-use crate::views::Views;
-use std::path::Path;
-use sycee_core::exact;
-use sycee_log::{Disk, FrameSource, Head, Snapshot, snapshot};
+use crate::handle::Shared;
+use crate::open::Folded;
+use crate::views::{Rest, Views};
+use sha2::{Digest as _, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use sycee_core::table::Rows;
+use sycee_log::snapshot::{Content, Writer, load_newest};
+use sycee_log::{Disk, FrameSource, Frontier, Head};
 
-/// What the fields of [`Views`] mean. It is raised when the same entries would lead to other views of the same shape; a changed
-/// shape is noticed without it.
-const MEANING: u32 = 1;
-const MEANING_BYTES: usize = 4;
+/// Raised when the same entries would lead to other views of the same shape.
+const MEANING: u8 = 1;
+/// The shape of all that is stored: a build with another one reads no snapshot of this one.
+const SCHEMA: &str = include_str!("../../../fixtures/schema.txt");
+/// Bytes of a slice, about; it takes less than a millisecond. Tests have small states, and cut them as often.
+const SLICE_BYTES: usize = if cfg!(test) { 256 } else { 128 * 1024 };
 
-/// The views as bytes.
-pub(crate) fn encode(views: &Views) -> Vec<u8> {
-    let mut bytes = MEANING.to_le_bytes().to_vec();
-    minicbor::encode(views, &mut bytes).expect("encoding into memory does not fail");
-    bytes
+/// A snapshot of a moment that is durable.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) rest: Rest,
+    /// The log and the tree at that moment.
+    pub(crate) head: Head,
+    pub(crate) tree: Frontier,
 }
 
-/// The views that this build, and no other, would write as these bytes.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Views> {
-    let (meaning, views) = bytes.split_first_chunk::<MEANING_BYTES>()?;
-    let known = u32::from_le_bytes(*meaning) == MEANING;
-    known.then(|| exact::decode(views).ok()).flatten()
+/// Writes snapshots.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshots {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+    pub(crate) shared: Arc<Shared>,
 }
 
-pub(crate) fn store(disk: &dyn Disk, directory: &Path, head: Head, bytes: Vec<u8>) -> Result<()> {
-    Ok(snapshot::store(disk, directory, &Snapshot { head, bytes })?)
+impl Snapshots {
+    /// Writes one while the views go on; how many bytes it has. None if the node is stopping, which takes another one at once.
+    pub(crate) fn store(&self, job: Job) -> Result<Option<u64>> {
+        let stored = self.write(&job);
+        if !matches!(stored, Ok(Some(_))) {
+            self.shared.change(|views| views.tables().for_each(Rows::thaw));
+        }
+        let Some(writer) = stored? else { return Ok(None) };
+        Ok(Some(writer.finish(job.head)?))
+    }
+
+    fn write(&self, Job { rest, head: _, tree }: &Job) -> Result<Option<Writer>> {
+        let mut writer = Writer::create(Arc::clone(&self.disk), &self.directory)?;
+        writer.write(&meaning())?;
+        let rest = minicbor::to_vec(rest).expect("encoding into memory does not fail");
+        for bytes in [tree.to_bytes(), rest] {
+            writer.write(&(bytes.len() as u64).to_le_bytes())?;
+            writer.write(&bytes)?;
+        }
+        let (mut table, mut more) = (0, true);
+        let mut slice = Vec::with_capacity(SLICE_BYTES * 2);
+        loop {
+            slice.clear();
+            let found = self.shared.change(|views| {
+                let next = views.tables().nth(table);
+                next.map(|next| more = next.slice(SLICE_BYTES, &mut slice)).is_some()
+            });
+            match found {
+                Some(true) if !self.shared.closing.load(Ordering::Acquire) => {}
+                Some(false) => return Ok(Some(writer)),
+                Some(true) | None => return Ok(None),
+            }
+            if !slice.is_empty() {
+                writer.write(&(table as u64).to_le_bytes())?;
+                writer.write(&(slice.len() as u64).to_le_bytes())?;
+                writer.write(&slice)?;
+            }
+            table += usize::from(!more);
+        }
+    }
 }
 
-/// The views of the newest snapshot that belongs to this log, and the number of the frame to go on from.
-pub(crate) fn load(disk: &dyn Disk, directory: &Path, source: &FrameSource) -> Result<(Views, u64)> {
-    let (newest, skipped) = snapshot::load_newest(disk, directory, source)?;
+/// What the newest snapshot has that belongs to this log, and the number of the frame to go on from.
+pub(crate) fn load(disk: &dyn Disk, directory: &Path, source: &FrameSource) -> Result<(Folded, u64)> {
+    let (newest, skipped) = load_newest(disk, directory, source, read)?;
     for skipped in skipped {
         tracing::warn!("passed over {skipped}");
     }
-    let Some(Snapshot { head, bytes }) = newest else { return Ok((Views::default(), 0)) };
-    match decode(&bytes) {
-        Some(views) if (views.state.position, views.tree.0.size()) == (head.position, head.position) => {
-            Ok((views, head.number))
-        }
-        Some(_) | None => {
-            tracing::warn!("the snapshot at position {} is of another build; folding anew", head.position);
-            Ok((Views::default(), 0))
-        }
-    }
+    Ok(newest.map_or_else(Default::default, |(head, folded)| (folded, head.number)))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{MEANING, decode, encode};
-    use crate::views::Views;
-
-    #[test]
-    fn bytes_of_another_build_are_not_views() {
-        let bytes = encode(&Views::default());
-        assert_eq!(decode(&bytes).map(|views| encode(&views)), Some(bytes.clone()));
-        let mut other = bytes.clone();
-        other[..4].copy_from_slice(&(MEANING + 1).to_le_bytes());
-        assert!(decode(&other).is_none(), "another meaning");
-        // One field more, which a decoder would skip, and one field less.
-        assert_eq!(bytes[4], 0x89, "nine fields");
-        let mut more = [&bytes[..], &[0xf6]].concat();
-        more[4] += 1;
-        assert!(minicbor::decode::<Views>(&more[4..]).is_ok() && decode(&more).is_none());
-        let mut less = bytes.clone();
-        less[4] -= 1;
-        assert!(decode(&less).is_none());
-        assert!(decode(&bytes[..3]).is_none());
-        assert!(decode(&[&bytes[..], &[0]].concat()).is_none());
+fn read(head: Head, content: &mut Content) -> io::Result<Option<Folded>> {
+    let mut known = [0; 32];
+    content.read(&mut known)?;
+    if known != meaning() {
+        return Ok(None);
     }
+    let (tree, rest) = (sized(content)?, sized(content)?);
+    let (Some(tree), Ok(rest)) = (Frontier::from_bytes(&tree), sycee_core::exact::decode::<Rest>(&rest)) else {
+        return Ok(None);
+    };
+    if (rest.position, tree.size()) != (head.position, head.position) {
+        return Ok(None);
+    }
+    let mut views = Views::default();
+    let mut tables: Vec<_> = views.tables().collect();
+    while content.left() > 0 {
+        let mut table = [0; 8];
+        content.read(&mut table)?;
+        let table = usize::try_from(u64::from_le_bytes(table)).ok().and_then(|table| tables.get_mut(table));
+        let slice = sized(content)?;
+        if table.is_none_or(|table| table.load(&slice).is_err()) {
+            return Ok(None);
+        }
+    }
+    drop(tables);
+    views.resume(rest);
+    Ok(Some(Folded { views, tree }))
+}
+
+/// Bytes that are preceded by their length.
+fn sized(content: &mut Content) -> io::Result<Vec<u8>> {
+    let mut length = [0; 8];
+    content.read(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > content.left() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?];
+    content.read(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn meaning() -> [u8; 32] {
+    Sha256::new().chain_update([MEANING]).chain_update(SCHEMA).finalize().into()
 }

@@ -1,13 +1,13 @@
 //! Threads: what carries a node's stages, and how they start and stop.
 //!
 //! ```text
-//! order ─▶ append ─▶ commit        spare
+//! order ─▶ append ─▶ commit        snapshot        spare
 //! ```
 //!
 //! Each hands over only when the next is ready to take. So while one frame reaches the disk a second has been written behind it,
 //! a third is being decided, and what arrives meanwhile goes into the next: the slower the disk, the larger the frames. A stage
 //! that ends takes those before it with it, as they find nobody to hand to; whoever waits for an answer then learns that the
-//! node has stopped. `spare` makes the log's next segment ready, so that no frame has to wait for that.
+//! node has stopped. `snapshot` writes the state of some moment while the others go on, and `spare` makes the log's next segment ready, so that no frame has to wait for that.
 use crate::append::{Append, Part, Written};
 use crate::commit::{CHECKPOINT_EVERY, Commit};
 use crate::error::{Error, ErrorKind, Result, Unavailable};
@@ -15,6 +15,7 @@ use crate::halt;
 use crate::handle::{Handle, Shared};
 use crate::open::Stages;
 use crate::order::{Batch, Order};
+use crate::snapshot::{Job, Snapshots};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,17 +93,19 @@ impl Drop for Node {
 }
 
 pub(crate) fn run(stages: Stages) -> Result<Node> {
-    let Stages { order, append, commit, shared, durable, archive, disk, directory } = stages;
+    let Stages { order, append, commit, snapshots, shared, durable, archive, disk, directory } = stages;
     let (sender, arrivals) = sync_channel(ARRIVALS_MAX);
     let (to_append, batches) = sync_channel(0);
     let (to_commit, written) = sync_channel(0);
     let (to_prepare, wanted) = sync_channel(1);
+    let (to_snapshot, jobs) = sync_channel(1);
+    let (stored, done) = sync_channel(1);
     let syncer = append.syncer();
     let handle = Handle { arrivals: sender, shared: Arc::clone(&shared), durable, archive };
     let deciding =
         Deciding { order, arrivals, batches: to_append, shared: Arc::clone(&shared), disk, directory };
     let appending = Appending { append, batches, written: to_commit, wanted: to_prepare };
-    let committing = Committing { commit, written, shared: Arc::clone(&shared) };
+    let committing = Committing { commit, written, to_snapshot, done, shared: Arc::clone(&shared) };
     let threads = vec![
         spawn("order", &shared, move || {
             deciding.run();
@@ -110,6 +113,10 @@ pub(crate) fn run(stages: Stages) -> Result<Node> {
         })?,
         spawn("append", &shared, move || appending.run())?,
         spawn("commit", &shared, move || committing.run())?,
+        spawn("snapshot", &shared, move || {
+            write_snapshots(&snapshots, &jobs, &stored);
+            Ok(())
+        })?,
         spawn("spare", &shared, move || {
             prepare(&wanted, &syncer);
             Ok(())
@@ -173,7 +180,6 @@ impl Deciding {
             }
             match self.order.step(now, arrived) {
                 Ok(batch) => {
-                    self.shared.decided.store(self.order.core().state().position, Ordering::Release);
                     if self.batches.send(batch).is_err() {
                         return;
                     }
@@ -260,24 +266,57 @@ impl Appending {
 struct Committing {
     commit: Commit,
     written: Receiver<Written<Reply>>,
+    to_snapshot: SyncSender<Job>,
+    /// What became of snapshots: up to which position, and how large.
+    done: Receiver<Option<(u64, u64)>>,
     shared: Arc<Shared>,
 }
 
 impl Committing {
     fn run(mut self) -> Result<()> {
+        let ended = self.serve();
+        // A snapshot that is under way is given up for one of the end.
+        self.shared.closing.store(true, Ordering::Release);
+        drop(self.to_snapshot);
+        self.done.iter().for_each(|snapshot| self.commit.stored(snapshot));
+        self.shared.closing.store(false, Ordering::Release);
+        ended?;
+        self.commit.finish(self.shared.stopped.get().is_none())
+    }
+
+    /// Until nothing can come any more.
+    fn serve(&mut self) -> Result<()> {
         loop {
             match self.written.recv_timeout(CHECKPOINT_EVERY) {
                 Ok(written) => {
                     for (reply, outcome) in self.commit.commit(written)? {
                         answer(reply, Ok(outcome));
                     }
+                    if let Some(job) = self.commit.take_job() {
+                        // One at a time, so there is room; if the thread is gone, it was for good reason.
+                        drop(self.to_snapshot.try_send(job));
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
+            self.done.try_iter().for_each(|snapshot| self.commit.stored(snapshot));
             self.commit.upkeep()?;
         }
-        self.commit.finish(self.shared.stopped.get().is_none())
+    }
+}
+
+/// Writes snapshots. One that fails is one less to start from; the log will say for itself if it cannot go on.
+fn write_snapshots(snapshots: &Snapshots, jobs: &Receiver<Job>, stored: &SyncSender<Option<(u64, u64)>>) {
+    for job in jobs {
+        let position = job.head.position;
+        let size = snapshots.store(job).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            None
+        });
+        if stored.send(size.map(|size| (position, size))).is_err() {
+            return;
+        }
     }
 }
 

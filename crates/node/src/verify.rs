@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use sycee_core::entry::Entry;
 use sycee_core::ids::{Amount, Asset, Hash};
-use sycee_core::{Core, RULES, Refusal, State};
+use sycee_core::{RULES, Refusal, State};
 use sycee_log::{Disk, Frame, Frontier, Reader};
 
 mod promise;
@@ -98,7 +98,7 @@ pub(crate) fn verify_by(
         }
     }
     if check.is_torn {
-        check.core = Core::new(state_after(disk, directory, check.sound())?);
+        check.state = state_after(disk, directory, check.sound())?;
     }
     Ok(check.report(not_yet_durable))
 }
@@ -164,14 +164,14 @@ fn state_after(disk: &Arc<dyn Disk>, directory: &Path, entries: u64) -> Result<S
 struct Check {
     /// Those that entries are decided again by; older ones are folded.
     rules: u16,
-    core: Core,
+    state: State,
     tree: Frontier,
     names: Names,
     /// The checkpoint beside the log, and one that somebody kept.
     promises: Vec<Promise>,
     folded_only: u64,
     cause: Option<String>,
-    /// The core has taken part of an entry that is not sound.
+    /// The state has taken part of an entry that is not sound.
     is_torn: bool,
 }
 
@@ -179,7 +179,7 @@ impl Check {
     fn new(own: Option<Kept>, kept: Option<Kept>) -> Self {
         Self {
             rules: RULES,
-            core: Core::default(),
+            state: State::default(),
             tree: Frontier::new(),
             names: Names::default(),
             promises: own.into_iter().chain(kept).map(Promise::new).collect(),
@@ -196,7 +196,7 @@ impl Check {
 
     /// The first entry is the charter; from then on the checkpoints can be read.
     fn open_promises(&mut self) {
-        if let Some(charter) = self.core.state().genesis.charter() {
+        if let Some(charter) = self.state.genesis.charter() {
             self.promises.iter_mut().for_each(|promise| promise.open(charter));
         }
     }
@@ -237,7 +237,7 @@ impl Check {
     }
 
     fn entry(&mut self, entry: &Entry, rules: u16) -> Result<(), String> {
-        if entry.at <= self.core.state().at {
+        if entry.at <= self.state.at {
             return Err("its time does not lie after the one before".to_owned());
         }
         if rules == 0 {
@@ -246,11 +246,11 @@ impl Check {
         self.is_torn = true;
         let broken = |message: String| format!("it breaks an invariant: {message}");
         if rules == self.rules {
-            let again = quiet::attempt(|| self.core.submit(entry.at, &entry.submission()));
+            let again = quiet::attempt(|| self.state.submit(entry.at, &entry.submission()));
             compare(entry, again.map_err(broken)?.entry.as_ref())?;
         } else {
             self.folded_only += 1;
-            quiet::attempt(|| self.core.fold(entry)).map_err(broken)?;
+            quiet::attempt(|| self.state.fold(entry)).map_err(broken)?;
         }
         self.is_torn = false;
         Ok(())
@@ -261,7 +261,7 @@ impl Check {
     }
 
     fn end(&mut self) {
-        let state = self.core.state();
+        let state = &self.state;
         if state.position == 0 {
             self.cause = Some("position 0: there is no founding entry".to_owned());
             return;
@@ -286,7 +286,7 @@ impl Check {
     }
 
     fn report(self, not_yet_durable: u64) -> Report {
-        let state = self.core.state();
+        let state = &self.state;
         Report {
             sound: self.cause.is_none(),
             entries: self.sound(),

@@ -1,23 +1,22 @@
-//! Views: what people ask for, folded from durable entries.
+//! Views: the state, and what people ask for beside it, folded from the same entries.
 //!
 //! Never the source of truth: lists of positions and sums, kept small enough to hold in memory; the entries themselves stay in
-//! the log and are read when somebody looks. Per receipt of four accounts about 220 bytes, see "What grows" in docs/operations/running.md.
-use minicbor::decode::Error as DecodeError;
-use minicbor::encode::{Error as EncodeError, Write};
-use minicbor::{Decode, Decoder, Encode, Encoder};
-use std::collections::BTreeMap;
-use std::ops::Range;
-use sycee_core::entry::{Entry, Event};
-use sycee_core::ids::{AccountId, Amount, RequestId};
+//! the log and are read when somebody looks. They are as far as the ordering stage is, and so ahead of what is durable; what
+//! was read may be told once [`crate::Handle::settled`] says so. Per receipt of four accounts about 220 bytes, see "What grows" in docs/operations/running.md.
+use minicbor::{Decode, Encode};
+use sycee_core::entry::{Entry, Event, Submission};
+use sycee_core::ids::{AccountId, Amount, Handle, RequestId, Time};
 use sycee_core::ledger::{self, Account};
-use sycee_core::{State, metering, settlement};
-use sycee_log::Frontier;
+use sycee_core::table::{Dense, Rows, Table};
+use sycee_core::{Decided, Outcome, State, metering, settlement};
 
 mod activity;
 mod metered;
+mod reading;
 mod rollup;
 pub use activity::{Activity, Direction, Rate};
 pub use metered::{Metered, OfferHour, PayerHour};
+pub use reading::Reading;
 pub use rollup::{Rollup, RollupKey, Sold};
 
 /// A line of a statement: an entry that moved money of the account, and what the account had after it.
@@ -29,62 +28,76 @@ pub(crate) struct Line {
     pub(crate) balance: Amount,
 }
 
-/// Everything folded up to the durable position.
-#[derive(Clone, Debug, Default, Encode, Decode)]
+/// The state and what is folded beside it.
+#[derive(Clone, Debug, Default)]
 pub struct Views {
-    #[n(0)]
     pub state: State,
     /// Closed requests in the order they closed.
-    #[n(1)]
-    closed: Vec<(u64, RequestId)>,
-    #[n(2)]
-    by_request: BTreeMap<RequestId, u64>,
+    closed: Dense<(u64, RequestId)>,
+    by_request: Table<RequestId, u64>,
     /// Of an account, the indices into `closed`.
-    #[n(3)]
-    by_payer: BTreeMap<AccountId, Vec<u64>>,
-    #[n(4)]
-    lines: BTreeMap<Account, Vec<Line>>,
-    #[n(5)]
-    rollups: BTreeMap<RollupKey, Rollup>,
-    /// The tree over all leaves so far.
-    #[n(6)]
-    pub(crate) tree: Tree,
-    #[n(7)]
+    by_payer: Table<AccountId, Vec<u64>>,
+    lines: Table<Account, Vec<Line>>,
+    rollups: Table<RollupKey, Rollup>,
     metered: Metered,
     /// Over all rollups, so that nobody has to add them up.
-    #[n(8)]
     sold: Sold,
-    #[cbor(skip)]
     activity: Activity,
 }
 
-/// The right edge of the tree over all leaves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tree(pub(crate) Frontier);
-
-impl<C> Encode<C> for Tree {
-    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
-        e.bytes(&self.0.to_bytes())?.ok()
-    }
-}
-
-impl<'b, C> Decode<'b, C> for Tree {
-    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
-        let frontier = Frontier::from_bytes(d.bytes()?);
-        frontier.map(Self).ok_or_else(|| DecodeError::message("these bytes are no tree"))
-    }
+/// What of the views is not in their tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Rest {
+    #[n(0)]
+    pub(crate) position: u64,
+    #[n(1)]
+    pub(crate) at: Time,
+    #[n(2)]
+    pub(crate) sold: Sold,
 }
 
 impl Views {
     /// The seconds that [`Views::activity`] covers.
     pub const ACTIVITY_SECONDS: usize = activity::SECONDS;
 
-    /// Folds one durable entry.
+    /// All of it but [`Rest`], and the last minute's activity, which nobody misses.
+    pub(crate) fn tables(&mut self) -> impl Iterator<Item = &mut dyn Rows> {
+        let Self { state, closed, by_request, by_payer, lines, rollups, metered, sold: _, activity: _ } = self;
+        let beside: [&mut dyn Rows; 6] = [metered, closed, by_request, by_payer, lines, rollups];
+        beside.into_iter().chain(state.tables())
+    }
+
+    /// Takes a snapshot of this moment, to be written bit by bit while the views go on.
+    pub(crate) fn freeze(&mut self) -> Rest {
+        self.tables().for_each(Rows::freeze);
+        Rest { position: self.state.position, at: self.state.at, sold: self.sold }
+    }
+
+    /// Continues from a snapshot, once its tables are loaded.
+    pub(crate) fn resume(&mut self, rest: Rest) {
+        Rest { position: self.state.position, at: self.state.at, sold: self.sold } = rest;
+    }
+
+    /// Decides a submission, and folds the entry that it led to.
+    pub(crate) fn submit(&mut self, at: Time, submission: &Submission) -> (Outcome, Option<Entry>) {
+        let Decided { outcome, entry } = self.state.submit(at, submission);
+        if let Some(entry) = &entry {
+            self.note(entry);
+        }
+        (outcome, entry)
+    }
+
+    /// Folds an entry that was decided before.
     pub fn fold(&mut self, entry: &Entry) {
+        self.state.fold(entry);
+        self.note(entry);
+    }
+
+    /// Takes from an entry what people will ask for. The state has folded it and nothing after it.
+    fn note(&mut self, entry: &Entry) {
         for event in &entry.events {
             self.index(entry, event);
         }
-        self.state.fold(entry);
         self.close_lines(entry);
     }
 
@@ -124,10 +137,9 @@ impl Views {
     }
 
     fn closed_request(&mut self, position: u64, request: RequestId, account: AccountId) {
-        let index = self.closed.len() as u64;
-        self.closed.push((position, request));
+        let Handle(index) = self.closed.push((position, request));
         self.by_request.insert(request, position);
-        self.by_payer.entry(account).or_default().push(index);
+        self.by_payer.update(account, |closed| closed.push(index.into()));
     }
 
     /// One line for each account whose money the entry moved, with what it has after the entry.
@@ -137,55 +149,8 @@ impl Views {
         touched.dedup();
         for account in touched {
             let balance = self.state.ledger.balance(account).expect("posted accounts exist").amount;
-            self.lines.entry(account).or_default().push(Line { position: entry.position, balance });
+            self.lines.update(account, |lines| lines.push(Line { position: entry.position, balance }));
         }
-    }
-
-    /// Where the receipt of a request is.
-    pub fn position_of(&self, request: RequestId) -> Option<u64> {
-        self.by_request.get(&request).copied()
-    }
-
-    /// Closed requests, newest first: of one payer or of all. `before` is the cursor of the last one seen, and each comes with
-    /// its own.
-    pub fn receipts(
-        &self,
-        payer: Option<AccountId>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Vec<(u64, RequestId)> {
-        let before = before.unwrap_or(u64::MAX);
-        let at =
-            |index: u64| self.closed.get(usize::try_from(index).ok()?).map(|(_, request)| (index, *request));
-        match payer {
-            None => {
-                let end = before.min(self.closed.len() as u64);
-                (0..end).rev().take(limit).filter_map(at).collect()
-            }
-            Some(account) => {
-                let of_payer = self.by_payer.get(&account).map_or(&[][..], Vec::as_slice);
-                let end = of_payer.partition_point(|index| *index < before);
-                of_payer[..end].iter().rev().take(limit).filter_map(|index| at(*index)).collect()
-            }
-        }
-    }
-
-    /// Number of statement lines of an account.
-    pub fn line_count(&self, account: Account) -> usize {
-        self.lines.get(&account).map_or(0, Vec::len)
-    }
-
-    /// Statement lines, oldest first, each with what the account had before it.
-    pub(crate) fn lines(&self, account: Account, range: Range<usize>) -> Vec<(Line, Amount)> {
-        let lines = self.lines.get(&account).map_or(&[][..], Vec::as_slice);
-        let start = range.start.min(lines.len());
-        let end = range.end.clamp(start, lines.len());
-        let mut before = start.checked_sub(1).map_or(0, |index| lines[index].balance);
-        let with_opening = lines[start..end].iter().map(|line| {
-            let opening = std::mem::replace(&mut before, line.balance);
-            (*line, opening)
-        });
-        with_opening.collect()
     }
 
     /// What was sold in the last minute, second by second.
@@ -204,7 +169,7 @@ impl Views {
     }
 
     /// What was sold, by hour, site, model and consumer.
-    pub fn rollups(&self) -> &BTreeMap<RollupKey, Rollup> {
+    pub fn rollups(&self) -> &Table<RollupKey, Rollup> {
         &self.rollups
     }
 }

@@ -10,7 +10,7 @@ use sycee_core::State;
 use sycee_core::catalog::PartyRole;
 use sycee_core::ids::{AccountId, MemberId, RequestId};
 use sycee_core::ledger::{Account, Purpose};
-use sycee_node::{Cause, Views};
+use sycee_node::{Cause, Reading};
 
 /// Statement lines read at a time.
 const CHUNK: usize = 64;
@@ -90,18 +90,18 @@ fn served_by(api: &Api, account: AccountId, before: u64, limit: usize) -> Result
 }
 
 /// Position of the entry that closed the request at `index`.
-fn position_at(views: &Views, index: u64) -> Option<u64> {
+fn position_at(views: &Reading<'_>, index: u64) -> Option<u64> {
     let (_, request) = closed_at(views, index)?;
     views.position_of(request)
 }
 
-fn closed_at(views: &Views, index: u64) -> Option<Closed> {
+fn closed_at(views: &Reading<'_>, index: u64) -> Option<Closed> {
     let newest = views.receipts(None, Some(index.checked_add(1)?), 1);
     newest.first().copied().filter(|(at, _)| *at == index)
 }
 
 /// The place of a request that the entry at `position` closed: requests are in the order of these positions.
-fn index_of(views: &Views, position: u64, request: RequestId) -> Option<u64> {
+fn index_of(views: &Reading<'_>, position: u64, request: RequestId) -> Option<u64> {
     let (newest, _) = views.receipts(None, None, 1).first().copied()?;
     let (mut low, mut high) = (0, newest + 1);
     while low < high {

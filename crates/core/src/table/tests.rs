@@ -1,6 +1,6 @@
 //! Both tables against the plainest thing that does the same: a copy of everything, kept for the undo.
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
-use super::{Dense, Scope, Table};
+use super::{Dense, Rows, Scope, Table};
 use crate::ids::Handle;
 use crate::tests::seeded;
 use proptest::collection::vec;
@@ -61,8 +61,6 @@ fn a_dense_table_is_a_list_with_undo() {
     let run = |steps: Vec<Step>| {
         let (mut table, mut list) = (Dense::<Wide>::default(), Vec::<u32>::new());
         let mut before: Option<Vec<u32>> = None;
-        // A snapshot, and what it must go on to say whatever is written afterwards.
-        let mut snapshot = (table.clone(), list.clone());
         for (what, row, value) in steps {
             match what % 8 {
                 0..=2 => {
@@ -79,7 +77,7 @@ fn a_dense_table_is_a_list_with_undo() {
                     table.scope(Scope::Open);
                     before = Some(list.clone());
                 }
-                6 => {
+                _ => {
                     let Some(former) = before.take() else { continue };
                     if value % 2 == 0 {
                         table.scope(Scope::Persist);
@@ -88,22 +86,103 @@ fn a_dense_table_is_a_list_with_undo() {
                         list = former;
                     }
                 }
-                _ => {
-                    if value % 3 > 0 {
-                        table.share();
-                    }
-                    snapshot = (table.clone(), list.clone());
-                }
             }
-            for (table, list) in [(&table, &list), (&snapshot.0, &snapshot.1)] {
-                assert!(table.iter().map(|row| row[0]).eq(list.iter().copied()));
-                assert_eq!(usize::try_from(table.len()), Ok(list.len()));
-                assert_eq!(table.is_empty(), list.is_empty());
-            }
+            assert!(table.iter().map(|row| row[0]).eq(list.iter().copied()));
+            assert_eq!(usize::try_from(table.len()), Ok(list.len()));
+            assert_eq!(table.is_empty(), list.is_empty());
         }
         Ok(())
     };
     seeded(2, 200).run(&steps, run).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// What slices hold, put together.
+fn loaded<T: Rows + Default>(slices: &[Vec<u8>]) -> T {
+    let mut table = T::default();
+    slices.iter().for_each(|rows| table.load(rows).expect("it was just written"));
+    table
+}
+
+/// Changes a table while a snapshot of it is written, a slice now and then, and compares what was written with the table as it
+/// was when the snapshot was taken.
+fn check_snapshots<T: Rows + Clone + Default + PartialEq + std::fmt::Debug>(
+    steps: &[Step],
+    mut change: impl FnMut(&mut T, Step),
+) {
+    let mut table = T::default();
+    let mut under_way: Option<(T, Vec<Vec<u8>>)> = None;
+    for step in steps {
+        let (what, row, _) = *step;
+        match (what % 16, &mut under_way) {
+            (0, None) => {
+                under_way = Some((table.clone(), Vec::new()));
+                table.freeze();
+            }
+            (0..=3, Some((_, slices))) => {
+                let mut rows = Vec::new();
+                let more = table.slice(usize::from(row % 24), &mut rows);
+                slices.push(rows);
+                if !more {
+                    let (then, slices) = under_way.take().expect("it is under way");
+                    assert_eq!(loaded::<T>(&slices), then);
+                    assert!(!table.slice(1, &mut Vec::new()), "it is over");
+                }
+            }
+            (4, Some(_)) if row > 250 => {
+                table.thaw();
+                under_way = None;
+            }
+            _ => {
+                // Half of what is done is undone again.
+                table.scope(Scope::Open);
+                change(&mut table, *step);
+                let scope = if row % 2 == 0 { Scope::Persist } else { Scope::Discard };
+                table.scope(scope);
+                if row % 4 == 0 {
+                    change(&mut table, *step);
+                }
+            }
+        }
+    }
+    if let Some((then, mut slices)) = under_way {
+        let mut more = true;
+        while more {
+            let mut rows = Vec::new();
+            more = table.slice(64, &mut rows);
+            slices.push(rows);
+        }
+        assert_eq!(loaded::<T>(&slices), then);
+    }
+}
+
+#[test]
+fn a_snapshot_of_an_ordered_table_is_of_one_moment() {
+    let run = |steps: Vec<Step>| {
+        check_snapshots::<Table<u8, u32>>(&steps, |table, (what, key, value)| match what % 3 {
+            0 => table.remove(&(key % 64)),
+            1 => table.insert(key % 64, value),
+            _ => table.update(key % 64, |it| *it ^= value),
+        });
+        Ok(())
+    };
+    let steps = vec(any::<Step>(), 0..400);
+    seeded(3, 300).run(&steps, run).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_snapshot_of_a_dense_table_is_of_one_moment() {
+    let run = |steps: Vec<Step>| {
+        check_snapshots::<Dense<[u64; 500]>>(&steps, |table, (what, row, value)| {
+            if table.is_empty() || what % 3 == 0 {
+                table.push([value.into(); 500]);
+            } else {
+                table.update(Handle(u32::from(row) % table.len()), |it| it[7] ^= u64::from(value));
+            }
+        });
+        Ok(())
+    };
+    let steps = vec(any::<Step>(), 0..200);
+    seeded(4, 200).run(&steps, run).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 #[test]
@@ -115,28 +194,6 @@ fn a_row_that_is_not_there_is_none() {
         (table.get(handle), table.get(Handle(1)), table.get(Handle(u32::MAX))),
         (Some(&7), None, None)
     );
-}
-
-/// A snapshot costs nothing until somebody writes, and then only the page that is written to.
-#[test]
-fn only_the_page_that_is_written_is_copied() {
-    let mut table = Dense::<Wide>::default();
-    for value in 0..8 {
-        table.push([value; 1024]);
-    }
-    table.share();
-    let snapshot = table.clone();
-    table.update(Handle(5), |row| row[0] = 9);
-    let places = |table: &Dense<Wide>| -> Vec<_> { table.pages().map(<[_]>::as_ptr).collect() };
-    let shared: Vec<bool> =
-        places(&table).iter().zip(&places(&snapshot)).map(|(one, other)| one == other).collect();
-    assert_eq!(shared, [true, false]);
-    assert_eq!(snapshot.get(Handle(5)).map(|row| row[0]), Some(5));
-    drop(snapshot);
-    // Nobody else has it any more, so it becomes one's own again without a copy.
-    let before = places(&table);
-    table.update(Handle(1), |row| row[0] = 7);
-    assert_eq!(places(&table), before);
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! A world: a core under watch. Whatever is submitted, all of this is checked at once.
+//! A world: a state under watch. Whatever is submitted, all of this is checked at once.
 //!
 //! A refusal leaves no trace but the memory of its id; no promise is broken and every receipt adds up; folding the entry into
-//! a second state gives the same state; and a second core that decides the entry's command again writes the same entry, which
+//! a second state gives the same state; and a second state that decides the entry's command again writes the same entry, which
 //! reads back as it was written.
 use crate::ids::{Amount, Asset, Time};
 use crate::metering;
 use crate::permission::Actor;
-use crate::{Core, Entry, Event, Outcome, Refusal, State, Submission, Tx, limits};
+use crate::{Entry, Event, Outcome, Refusal, State, Submission, Tx, limits};
 use std::collections::BTreeMap;
 
 /// 2026-01-01T00:00:00Z.
@@ -15,20 +15,20 @@ const MILLISECOND: u64 = 1_000_000;
 
 #[derive(Clone, Debug)]
 pub(crate) struct World {
-    pub(crate) core: Core,
+    pub(crate) core: State,
     pub(crate) log: Vec<Entry>,
     pub(crate) now: Time,
-    again: Core,
+    again: State,
     mirror: State,
 }
 
 impl Default for World {
     fn default() -> Self {
         Self {
-            core: Core::default(),
+            core: State::default(),
             log: Vec::new(),
             now: START,
-            again: Core::default(),
+            again: State::default(),
             mirror: State::default(),
         }
     }
@@ -36,7 +36,7 @@ impl Default for World {
 
 impl World {
     pub(crate) fn state(&self) -> &State {
-        self.core.state()
+        &self.core
     }
 
     pub(crate) fn wait(&mut self, nanoseconds: u64) {
@@ -95,7 +95,7 @@ impl World {
         assert_eq!(decided.entry.as_ref(), Some(&entry), "deciding it again gives another entry");
         super::shown::assert_receipts_add_up(&entry);
         self.mirror.fold(&entry);
-        assert_eq!(&self.mirror, self.core.state(), "the events do not rebuild the state");
+        assert_eq!(self.mirror, self.core, "the events do not rebuild the state");
         self.log.push(entry);
     }
 

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::harness::{create, directory, draft_of, filled, open, reader, shared, size};
+use super::harness::{
+    Snapshot, create, directory, draft_of, filled, load_snapshot, open, reader, shared, size, store_snapshot,
+};
 use crate::disk::{Effect, Fault, Plan, SimDisk, When};
 use crate::{
-    Disk as _, Error, ErrorKind, Hash, Head, Log, Options, Reader, Result, Snapshot, SyncPoint, checkpoint,
-    snapshot,
+    Disk as _, Error, ErrorKind, Hash, Head, Log, Options, Reader, Result, SyncPoint, checkpoint,
 };
 
 const GOAL: u64 = 22;
@@ -71,7 +72,7 @@ fn live(disk: &SimDisk, told: &mut Told, life: u16) -> Result<(), Trouble> {
         let head = log.durable();
         if head.number % 4 == 0 {
             let bytes = vec![head.number.to_le_bytes()[0]; 5_000];
-            snapshot::store(disk, directory(), &Snapshot { head, bytes })?;
+            store_snapshot(shared(disk), directory(), &Snapshot { head, bytes })?;
             told.snapshot = head.number;
             checkpoint::store(disk, directory(), &head.number.to_string())?;
             told.checkpoint = head.number;
@@ -114,7 +115,7 @@ fn check(disk: &SimDisk, told: &mut Told, log: &Log) -> Result<(), Trouble> {
         }
     }
     tell(told, log)?;
-    let (newest, skipped) = snapshot::load_newest(disk, directory(), &source)?;
+    let (newest, skipped) = load_snapshot(disk, directory(), &source)?;
     let newest = newest.map_or(0, |snapshot| snapshot.head.number);
     if newest < told.snapshot || !skipped.is_empty() {
         return Err(Trouble::Lost(format!(

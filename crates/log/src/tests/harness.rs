@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Disk, Draft, Frame, Log, Options, Reader, Record, Recovery, Result, SimDisk};
+use crate::snapshot::{Skipped, Writer, load_newest};
+use crate::{
+    Disk, Draft, Frame, FrameSource, Head, Log, Options, Reader, Record, Recovery, Result, SimDisk,
+};
 
 pub(super) const DIRECTORY: &str = "/data/log";
 
@@ -73,4 +76,34 @@ pub(super) fn filled(disk: &SimDisk, frames: u64) -> Log {
         log.sync().unwrap();
     }
     log
+}
+
+/// A snapshot as tests see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    pub(super) head: Head,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Stores a snapshot in two pieces.
+pub(super) fn store_snapshot(disk: Arc<dyn Disk>, directory: &Path, snapshot: &Snapshot) -> Result<()> {
+    let mut writer = Writer::create(disk, directory)?;
+    let (first, second) = snapshot.bytes.split_at(snapshot.bytes.len() / 3);
+    writer.write(first)?;
+    writer.write(second)?;
+    writer.finish(snapshot.head).map(drop)
+}
+
+/// The newest snapshot, all of it.
+pub(super) fn load_snapshot(
+    disk: &dyn Disk,
+    directory: &Path,
+    source: &FrameSource,
+) -> Result<(Option<Snapshot>, Vec<Skipped>)> {
+    let (newest, skipped) = load_newest(disk, directory, source, |_, content| {
+        let mut bytes = vec![0; usize::try_from(content.left()).unwrap()];
+        content.read(&mut bytes)?;
+        Ok(Some(bytes))
+    })?;
+    Ok((newest.map(|(head, bytes)| Snapshot { head, bytes }), skipped))
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use super::harness::{SMALL, append, is_ours};
-use crate::{ErrorKind, Log, Reader, RealDisk, snapshot};
+use super::harness::{SMALL, Snapshot, append, is_ours, load_snapshot, store_snapshot};
+use crate::{ErrorKind, Log, Reader, RealDisk};
 
 /// A directory of its own, removed at the end.
 struct Scratch(PathBuf);
@@ -42,7 +42,7 @@ fn a_log_lives_on_a_real_disk() {
         append(&mut log).unwrap();
         log.sync().unwrap();
         let head = log.durable();
-        snapshot::store(&*disk, &directory, &crate::Snapshot { head, bytes: vec![1] }).unwrap();
+        store_snapshot(disk.clone(), &directory, &Snapshot { head, bytes: vec![1] }).unwrap();
         crate::checkpoint::store(&*disk, &directory, "text").unwrap();
     }
     let locked = Log::open(disk.clone(), &directory, SMALL).map(|_| ()).unwrap_err();
@@ -51,7 +51,7 @@ fn a_log_lives_on_a_real_disk() {
     drop(log);
     let (log, recovery) = Log::open(disk.clone(), &directory, SMALL).unwrap();
     assert_eq!((recovery.head.number, recovery.torn), (30, false));
-    let (newest, skipped) = snapshot::load_newest(&*disk, &directory, &log.source()).unwrap();
+    let (newest, skipped) = load_snapshot(&*disk, &directory, &log.source()).unwrap();
     assert_eq!((newest.map(|snapshot| snapshot.head), skipped), (Some(recovery.head), vec![]));
     assert_eq!(crate::checkpoint::load(&*disk, &directory).unwrap().as_deref(), Some("text"));
 }
@@ -150,8 +150,8 @@ fn inside(scratch: &Path) {
     // Opening needs no space, so what was told can be served while the disk is full.
     let (log, recovery) = Log::open(disk.clone(), &directory, SMALL).unwrap();
     assert_eq!(recovery.head, told);
-    let snapshot = crate::Snapshot { head: told, bytes: vec![1; 300_000] };
-    let error = snapshot::store(&*disk, &directory, &snapshot).unwrap_err();
+    let snapshot = Snapshot { head: told, bytes: vec![1; 300_000] };
+    let error = store_snapshot(disk.clone(), &directory, &snapshot).unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoSpace);
     drop(log);
 

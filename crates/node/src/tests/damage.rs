@@ -1,13 +1,14 @@
 //! Logs that were damaged, shortened or exchanged: refused with a reason, or harmless.
-use super::rig::{Rig, directory, entries, filled, init, kept, options, shared};
+use super::rig::{Rig, content_of, directory, entries, filled, init, kept, options, shared};
 use super::workload::{Dice, Workload};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::open::Options;
-use crate::{checkpoint, key, verify};
+use crate::{checkpoint, key, snapshot, verify};
 use std::path::Path;
 use std::time::Duration;
-use sycee_log::{Disk as _, SimDisk, whole};
+use sycee_log::snapshot::Writer;
+use sycee_log::{Disk as _, Frontier, Log, SimDisk, whole};
 
 const STEPS: usize = 30;
 
@@ -162,14 +163,12 @@ fn another_history_of_the_same_log_is_refused() {
     let (disk, clock, _, _) = rolled_back();
     // Signed with the right key, but of other entries.
     let mut rig = Rig::open(options(&disk, &clock)).unwrap();
-    let mut other = crate::views::Tree::default();
-    let size = rig.stages.shared.views.read().unwrap().tree.0.size();
-    (0..size).for_each(|_| other.0.push([5; 32]));
-    let views = std::mem::take(&mut rig.stages.shared.views.write().unwrap().tree);
-    rig.stages.shared.views.write().unwrap().tree = other;
+    let mut other = Frontier::new();
+    (0..rig.stages.commit.tree.size()).for_each(|_| other.push([5; 32]));
+    rig.stages.commit.tree = other;
     rig.stages.shared.checkpoint.write().unwrap().size = 0;
     rig.stages.commit.sign().unwrap();
-    drop((rig, views));
+    drop(rig);
     for name in disk.list(&directory()).unwrap() {
         // A snapshot would spare the node the look at where the checkpoint was signed.
         if name.starts_with("snapshot-") {
@@ -261,6 +260,27 @@ fn a_damaged_mark_is_a_finding_too() {
 }
 
 #[test]
+fn a_snapshot_of_another_build_is_passed_over() {
+    let disk = SimDisk::new(1);
+    let (clock, _, _) = filled(&disk, 1, STEPS);
+    let names = disk.list(&directory()).unwrap();
+    let path = directory().join(names.into_iter().rfind(|name| name.starts_with("snapshot-")).unwrap());
+    // Written again as it is, and as somebody wrote it who means something else.
+    for (change, used) in [(0, true), (1, false)] {
+        let mut content = disk.content(&path).unwrap().split_off(96);
+        content[0] ^= change;
+        let (log, _) = Log::open(shared(&disk), &directory(), sycee_log::Options::default()).unwrap();
+        let mut writer = Writer::create(shared(&disk), &directory()).unwrap();
+        writer.write(&content).unwrap();
+        writer.finish(log.durable()).unwrap();
+        let (loaded, from) = snapshot::load(&disk, &directory(), &log.source()).unwrap();
+        let expected = if used { log.durable().number } else { 0 };
+        assert_eq!((from, loaded.views.state.position > 0), (expected, used));
+    }
+    Rig::open(options(&disk, &clock)).unwrap();
+}
+
+#[test]
 fn a_snapshot_that_does_not_fit_is_passed_over() {
     let (disk, other) = (SimDisk::new(1), SimDisk::new(2));
     let (clock, _, _) = filled(&disk, 1, STEPS);
@@ -272,8 +292,7 @@ fn a_snapshot_that_does_not_fit_is_passed_over() {
     };
     let hash = |disk: &SimDisk| {
         let rig = Rig::open(options(disk, &clock)).unwrap();
-        let views = rig.stages.shared.views.read().unwrap();
-        crate::snapshot::encode(&views)
+        content_of(&rig.stages.shared.views())
     };
     let path = snapshot_of(&disk);
     let sound = disk.content(&path).unwrap();

@@ -81,7 +81,7 @@ fn holds_of_an_earlier_epoch_close_in_bounded_steps() {
     let limit = usize::try_from(DUE_STEPS_MAX).unwrap();
     assert_eq!(totals, [limit, limit, 1_200 - 2 * limit]);
     assert_eq!(closed.iter().map(|(settled, _)| settled).sum::<usize>(), 400);
-    let state = rig.stages.order.core().state();
+    let state = &rig.stages.shared.views().state;
     assert!(state.settlement.holds().is_empty());
     let balance = state.ledger.balance(Account::Member(CONSUMER)).unwrap();
     assert_eq!(balance.held, 0);
@@ -101,7 +101,7 @@ fn what_arrives_waits_for_at_most_one_step_of_it() {
     let kinds: Vec<bool> =
         batch.entries.iter().map(|entry| matches!(entry.command, Command::Due { .. })).collect();
     assert_eq!(kinds, [true, false]);
-    assert_eq!(rig.stages.order.core().state().settlement.holds().len(), 600 - 512);
+    assert_eq!(rig.stages.shared.views().state.settlement.holds().len(), 600 - 512);
 }
 
 #[test]
@@ -119,5 +119,5 @@ fn ids_are_forgotten_after_a_day_and_an_hour() {
     assert_eq!(idle(&mut rig), [(0, 0)]);
     let late = rig.submit(vec![sent]).unwrap().remove(0).1;
     assert_eq!(late, Outcome::Refused(idempotency::Refusal::Expired.into()));
-    assert_eq!(rig.stages.order.core().state().audit(), []);
+    assert_eq!(rig.stages.shared.views().state.audit(), []);
 }

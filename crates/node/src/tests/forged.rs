@@ -5,10 +5,13 @@ use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::lines::Names;
 use crate::seal::{Sealer, kind};
+use crate::snapshot::{Job, Snapshots};
 use crate::verify::verify_by;
+use crate::views::Views;
 use crate::{Report, checkpoint, key, snapshot, verify};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use std::sync::Arc;
 use sycee_core::entry::{Command, Entry, Event};
 use sycee_core::ids::{Amount, Time};
 use sycee_core::permission::Actor;
@@ -342,13 +345,15 @@ fn a_snapshot_does_not_hide_newer_rules() {
     for rules in [RULES, RULES + 1] {
         let disk = written_by(&honest, &records, |position| if position == last { rules } else { RULES });
         let rig = Rig::open(options(&honest.disk, &honest.clock)).unwrap();
-        let views = snapshot::encode(&rig.stages.shared.views.read().unwrap());
+        let shared_by = Arc::clone(&rig.stages.shared);
+        let (rest, tree) = (shared_by.change(Views::freeze).unwrap(), rig.stages.commit.tree.clone());
         drop(rig);
         let (log, _) = Log::open(shared(&disk), &directory(), Options::default()).unwrap();
         let source = log.source();
-        snapshot::store(&disk, &directory(), source.durable(), views).unwrap();
+        let snapshots = Snapshots { disk: shared(&disk), directory: directory(), shared: shared_by };
+        snapshots.store(Job { rest, head: source.durable(), tree }).unwrap().unwrap();
         let (loaded, from) = snapshot::load(&disk, &directory(), &source).unwrap();
-        assert_eq!((loaded.state.position, from), (last + 1, last + 1), "nothing is left to fold");
+        assert_eq!((loaded.views.state.position, from), (last + 1, last + 1), "nothing is left to fold");
         drop(log);
         let started = Rig::open(options(&disk, &honest.clock)).map(|_| ());
         assert_eq!(

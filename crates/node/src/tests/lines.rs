@@ -106,7 +106,7 @@ fn keystream(key: &[u8; 32], bytes: usize) -> Vec<u8> {
 fn an_entry_of_metering_commits_to_each_of_its_lines() {
     let disk = SimDisk::new(1);
     let rig = metered(&disk);
-    let views = rig.stages.shared.views.read().unwrap();
+    let views = rig.stages.shared.views();
     let frame = frames(&disk).pop().unwrap();
     let (position, record) = frame.records().unwrap().pop().unwrap();
     let entry = crate::seal::open(&record, position).unwrap();
@@ -169,7 +169,7 @@ fn rollups_are_what_the_lines_say() {
         let (clock, _, _) = filled(&disk, seed, 60 + usize::try_from(Dice::new(seed).roll(60)).unwrap());
         let entries = entries(&disk, &directory()).unwrap();
         let rig = Rig::open(options(&disk, &clock)).unwrap();
-        let views = rig.stages.shared.views.read().unwrap();
+        let views = rig.stages.shared.views();
         let mut by_offer: BTreeMap<(u64, u32), (u64, u64, Amount)> = BTreeMap::new();
         let mut paid_by: BTreeMap<u64, (u32, Amount)> = BTreeMap::new();
         for entry in &entries {

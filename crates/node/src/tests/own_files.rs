@@ -120,7 +120,7 @@ fn backed_up(seed: u64, ignored: Option<SyncPoint>) -> Result<(), String> {
     }
     let copied = Options { directory: copy, ..options(&disk, &clock) };
     let rig = opens(copied, "the backup")?;
-    let found = rig.stages.shared.views.read().unwrap().state.position;
+    let found = rig.stages.shared.views().state.position;
     if found == position { Ok(()) } else { Err(format!("{found} of {position} entries")) }
 }
 
@@ -170,7 +170,7 @@ fn a_cut_that_power_interrupts_can_be_given_again() {
             let opened = Rig::open(options(&disk, &clock)).or_else(|_| Rig::open(cutting));
             let rig = opened.unwrap_or_else(|error| panic!("seed {seed}, sync {sync}: {error}"));
             let shared = &rig.stages.shared;
-            assert_eq!(shared.views.read().unwrap().state.position, position, "seed {seed}, sync {sync}");
+            assert_eq!(shared.views().state.position, position, "seed {seed}, sync {sync}");
             let text = record(&disk);
             assert!(first.is_err() || !text.is_empty());
             let mut names = disk.list(&directory()).unwrap();

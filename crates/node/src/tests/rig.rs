@@ -4,6 +4,7 @@ use super::workload::{Dice, Workload};
 use crate::clock::{Clock, Hands};
 use crate::founding::{Founding, found};
 use crate::open::{Options, Stages, open};
+use crate::views::Views;
 use crate::{Kept, Result, order::Batch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,4 +112,12 @@ pub(super) fn entries(disk: &SimDisk, directory: &Path) -> Result<Vec<Entry>> {
         }
     }
     Ok(entries)
+}
+
+/// All that views hold but the last minute's activity.
+pub(super) fn content_of(views: &Views) -> Vec<u8> {
+    let mut views = views.clone();
+    let mut bytes = minicbor::to_vec(views.freeze()).unwrap();
+    views.tables().for_each(|table| while table.slice(1 << 16, &mut bytes) {});
+    bytes
 }

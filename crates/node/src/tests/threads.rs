@@ -1,16 +1,18 @@
 //! The threads around the stages: who waits for whom, and what is said when something breaks.
 use super::gate::{Door, Gate};
 use super::market::{CONSUMER, START, by, deposit, market};
-use super::rig::founding;
+use super::rig::{content_of, founding};
 use super::scratch::{Scratch, real_disk};
 use crate::threads::{ARRIVALS_MAX, Reply};
-use crate::{Clock, ErrorKind, Node, Options, Unavailable, init, start, verify};
+use crate::{Clock, ErrorKind, Handle, Node, Options, Unavailable, init, snapshot, start, verify};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use sycee_core::entry::Submission;
 use sycee_core::ids::{MemberId, Time};
+use sycee_core::ledger::Account;
 use sycee_core::{Outcome, ledger};
-use sycee_log::{Disk, Reader};
+use sycee_log::{Disk, Options as LogOptions, Reader};
 use tokio::sync::oneshot;
 
 const SEGMENT_BYTES: u64 = 1 << 22;
@@ -190,7 +192,7 @@ fn a_broken_invariant_stops_the_node_and_answers_everybody() {
     let status = handle.status();
     assert!(status.stopped.unwrap().starts_with("an invariant is broken"));
     assert_eq!(status.durable, 3);
-    assert_eq!(handle.views().state.position, 3, "what is durable can still be read");
+    assert_eq!(settled(&handle), Err(Unavailable::Stopped), "what may be half done is not told");
     let error = node.stop().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsound);
     assert!(error.hint().is_some());
@@ -252,11 +254,80 @@ fn frames_that_are_too_large_for_a_segment_are_divided() {
     }
     let views = running.node.handle();
     let views = views.views();
-    let lines = views.line_count(ledger::Account::Member(CONSUMER));
+    let lines = views.line_count(Account::Member(CONSUMER));
     drop(views);
     assert_eq!(lines, 1_001);
     running.node.stop().unwrap();
     assert!(verify(&real_disk(), &running.scratch.path, None).unwrap().sound);
+}
+
+fn settled(handle: &Handle) -> Result<(), Unavailable> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(handle.settled())
+}
+
+#[test]
+fn what_was_read_is_told_once_it_is_durable() {
+    let running = running("settled");
+    let handle = running.node.handle();
+    assert_eq!(settled(&handle), Ok(()));
+    let (durable, lines) = (handle.status().durable, handle.views().line_count(Account::Member(CONSUMER)));
+    running.gate.turn(Door::Closed);
+    let answer = running.send(running.deposit()).unwrap();
+    until(|| handle.status().position > durable);
+    // It can be read at once, but nothing says where to find it, and what was read waits for the disk.
+    assert_eq!(handle.views().state.position, durable + 1);
+    assert_eq!(handle.views().line_count(Account::Member(CONSUMER)), lines);
+    let waiting = std::thread::spawn({
+        let handle = handle.clone();
+        move || (settled(&handle), handle.status().durable)
+    });
+    std::thread::yield_now();
+    assert!(!waiting.is_finished(), "the disk has not let it through");
+    running.gate.turn(Door::Open);
+    assert_eq!(waiting.join().unwrap(), (Ok(()), durable + 1));
+    assert!(answer.blocking_recv().unwrap().is_ok());
+    assert_eq!(handle.views().line_count(Account::Member(CONSUMER)), lines + 1);
+    running.node.stop().unwrap();
+}
+
+/// Snapshots are written one after another while commands come, and the last of them has led to the same at the next start.
+#[test]
+fn a_snapshot_that_is_taken_under_load_is_of_one_moment() {
+    let running = running("snapshots");
+    let handle = running.node.handle();
+    let newest = |scratch: &Scratch| {
+        let names = real_disk().list(&scratch.path).unwrap();
+        names.into_iter().filter(|name| name.starts_with("snapshot-")).max()
+    };
+    let mut last = newest(&running.scratch);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                handle.submit_blocking(running.deposit()).unwrap();
+            }
+        });
+        for _ in 0..30 {
+            handle.shared.snapshot_wanted.store(true, Ordering::Release);
+            until(|| newest(&running.scratch) > last);
+            last = newest(&running.scratch);
+        }
+        done.store(true, Ordering::Release);
+    });
+    let found = content_of(&handle.views());
+    let Running { scratch, node, .. } = running;
+    node.stop().unwrap();
+    // As if the power had gone: what a stop writes is not there.
+    let at_the_stop = newest(&scratch).unwrap();
+    assert!(Some(&at_the_stop) > last.as_ref(), "commands came after the last of them");
+    std::fs::remove_file(scratch.path.join(at_the_stop)).unwrap();
+    assert_eq!(newest(&scratch), last);
+    let source = sycee_log::Log::open(real_disk(), &scratch.path, LogOptions::default()).unwrap().0.source();
+    let (loaded, _) = snapshot::load(&*real_disk(), &scratch.path, &source).unwrap();
+    assert!(loaded.views.state.position > 100, "it is taken for what it is");
+    let node = start(options(&scratch, real_disk())).unwrap();
+    assert!(content_of(&node.handle().views()) == found);
+    node.stop().unwrap();
 }
 
 #[tokio::test]

@@ -3,62 +3,63 @@
 //! Two dimensions, each a list by handle, so that a line costs two additions in memory and no search: what each offer delivered,
 //! bucket by bucket, and what each account used and paid. A page of accounts exists once one of them has used something in the
 //! hour.
-use minicbor::{Decode, Encode};
+use hour::{Hour, Piece};
+use minicbor::decode::Error as DecodeError;
 use std::collections::BTreeMap;
 use sycee_core::State;
 use sycee_core::arithmetic::price;
 use sycee_core::buckets::Buckets;
-use sycee_core::ids::{Amount, Handle, OfferId, Time};
+use sycee_core::ids::{Handle, OfferId, Time};
 use sycee_core::limits::HOUR;
 use sycee_core::metering::{Batch, Counted, LineRefusal};
+use sycee_core::table::{Rows, Scope};
 
-/// Accounts in a page.
-const PAGE: usize = 512;
+mod hour;
+pub use hour::{OfferHour, PayerHour};
+
 /// Lines that are taken together.
 const GROUP: usize = 128;
 
 /// Sums over lines, by the hour of their start (hours since 1970).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metered {
-    #[n(0)]
     hours: BTreeMap<u64, Hour>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-struct Hour {
-    /// By the offer's handle.
-    #[n(0)]
-    offers: Vec<OfferHour>,
-    /// By the paying account's handle, in pages; a page that nobody has used is empty.
-    #[n(1)]
-    payers: Vec<Vec<PayerHour>>,
-}
+impl Rows for Metered {
+    /// Nothing here is ever undone.
+    fn scope(&mut self, _: Scope) {}
 
-/// What an offer delivered in an hour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct OfferHour {
-    #[n(0)]
-    pub lines: u64,
-    /// Of these, lines that nobody could pay.
-    #[n(1)]
-    pub unbilled: u64,
-    #[n(2)]
-    pub tokens: Buckets,
-    #[n(3)]
-    pub money: Amount,
-    #[n(4)]
-    pub microjoules: u64,
-}
+    fn freeze(&mut self) {
+        self.hours.values_mut().for_each(Hour::freeze);
+    }
 
-/// What an account used in an hour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct PayerHour {
-    #[n(0)]
-    pub lines: u32,
-    #[n(1)]
-    pub tokens: u64,
-    #[n(2)]
-    pub money: Amount,
+    fn slice(&mut self, room: usize, out: &mut Vec<u8>) -> bool {
+        let end = out.len() + room;
+        let mut encoder = minicbor::Encoder::new(out);
+        for (number, hour) in &mut self.hours {
+            while let Some(piece) = hour.next_piece() {
+                encoder.encode((number, piece)).expect("encoding into memory does not fail");
+                if encoder.writer().len() >= end {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn thaw(&mut self) {
+        self.hours.values_mut().for_each(Hour::thaw);
+    }
+
+    fn load(&mut self, rows: &[u8]) -> Result<(), DecodeError> {
+        let mut decoder = minicbor::Decoder::new(rows);
+        while decoder.position() < rows.len() {
+            let (number, piece): (u64, Piece) = decoder.decode()?;
+            self.hours.entry(number).or_default().add_piece(piece)?;
+        }
+        Ok(())
+    }
 }
 
 /// The price in force for an offer from some moment to another.
@@ -93,7 +94,7 @@ impl Metered {
                     Some(_) => 0,
                 };
                 let hour = hours.at(start);
-                let offer = hour.offer(line.offer.0 as usize);
+                let offer = hour.offer(line.offer);
                 offer.add(&line.usage, paid, line.microjoules, refusal.is_some());
                 hour.payer(payer.expect("a counted line has a key")).add(&line.usage, paid);
             }
@@ -103,7 +104,7 @@ impl Metered {
 
     /// What an offer delivered in an hour.
     pub fn offer(&self, hour: u64, offer: Handle) -> Option<&OfferHour> {
-        self.hours.get(&hour)?.offers.get(offer.0 as usize)
+        self.hours.get(&hour)?.offer_row(offer)
     }
 
     /// What an account used in an hour.
@@ -173,51 +174,5 @@ impl Lane {
         let (_, schedule) = state.catalog.schedule_at(id, start).expect("a counted line has a price");
         let later = state.catalog.schedules_of(id).map(|(from, _)| from).find(|from| *from > schedule.from);
         Self { from: schedule.from, until: later.unwrap_or(Time(u64::MAX)), prices: schedule.prices }
-    }
-}
-
-impl Hour {
-    fn offer(&mut self, offer: usize) -> &mut OfferHour {
-        if self.offers.len() <= offer {
-            self.offers.resize(offer + 1, OfferHour::default());
-        }
-        &mut self.offers[offer]
-    }
-
-    fn payer_row(&self, payer: Handle) -> Option<&PayerHour> {
-        let index = payer.0 as usize;
-        self.payers.get(index / PAGE)?.get(index % PAGE)
-    }
-
-    fn payer(&mut self, payer: Handle) -> &mut PayerHour {
-        let (page, slot) = (payer.0 as usize / PAGE, payer.0 as usize % PAGE);
-        if self.payers.len() <= page {
-            self.payers.resize_with(page + 1, Vec::new);
-        }
-        let rows = &mut self.payers[page];
-        if rows.is_empty() {
-            rows.resize(PAGE, PayerHour::default());
-        }
-        &mut rows[slot]
-    }
-}
-
-impl OfferHour {
-    fn add(&mut self, usage: &Buckets, paid: Amount, microjoules: u64, is_unbilled: bool) {
-        self.lines += 1;
-        self.unbilled += u64::from(is_unbilled);
-        for (sum, tokens) in self.tokens.0.iter_mut().zip(usage.0) {
-            *sum = sum.saturating_add(tokens);
-        }
-        self.money = self.money.saturating_add(paid);
-        self.microjoules = self.microjoules.saturating_add(microjoules);
-    }
-}
-
-impl PayerHour {
-    fn add(&mut self, usage: &Buckets, paid: Amount) {
-        self.lines = self.lines.saturating_add(1);
-        self.tokens = usage.0.iter().fold(self.tokens, |sum, tokens| sum.saturating_add(*tokens));
-        self.money = self.money.saturating_add(paid);
     }
 }

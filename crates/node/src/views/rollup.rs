@@ -1,10 +1,10 @@
 //! Rollups: tokens, money and energy by hour and dimension.
 use minicbor::{Decode, Encode};
-use std::collections::BTreeMap;
 use sycee_core::buckets::Buckets;
 use sycee_core::ids::{Amount, MemberId, ModelId, SiteId, Time};
 use sycee_core::limits::HOUR;
 use sycee_core::settlement::Settled;
+use sycee_core::table::Table;
 
 /// What a rollup is of. The hour is that in which the requests started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -72,8 +72,11 @@ impl Sale {
         }
     }
 
-    pub(crate) fn add_to(&self, rollups: &mut BTreeMap<RollupKey, Rollup>) {
-        let row = rollups.entry(self.key).or_default();
+    pub(crate) fn add_to(&self, rollups: &mut Table<RollupKey, Rollup>) {
+        rollups.update(self.key, |row| self.add(row));
+    }
+
+    fn add(&self, row: &mut Rollup) {
         row.requests += 1;
         for (sum, (_, tokens)) in row.tokens.0.iter_mut().zip(self.tokens.iter()) {
             *sum = sum.saturating_add(tokens);

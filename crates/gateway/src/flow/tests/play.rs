@@ -13,7 +13,7 @@ use sycee_core::ids::{Amount, RequestId, ScheduleId, Time};
 use sycee_core::ledger::Account;
 use sycee_core::permission::Actor;
 use sycee_core::settlement::{Command, Event, Release, Settled};
-use sycee_core::{Core, Outcome};
+use sycee_core::{Outcome, State};
 use sycee_node::Unavailable;
 
 use super::super::{Action, Candidate, Endpoint, Failure, Flow, Input, Mark, Order, UpstreamHead, stream};
@@ -37,7 +37,7 @@ enum Ledger {
 
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing that a step has changed")]
 pub(super) struct Play {
-    core: Core,
+    state: State,
     now: Time,
     flow: Flow,
     request: RequestId,
@@ -163,11 +163,11 @@ impl Play {
     pub(super) fn script(script: &str) -> Self {
         let mut steps = script.split(';').map(str::trim).peekable();
         let asked = Asked::read(steps.next_if(|step| step.starts_with("ask")).unwrap_or("ask"));
-        let Books { core, market, consumer, .. } = Books::new(asked.credit);
+        let Books { state, market, consumer, .. } = Books::new(asked.credit);
         let order = asked.order(&market, &consumer);
         let request = order.request;
         let mut play = Self {
-            core,
+            state,
             now: START,
             flow: Flow::new(order, Timeouts::default(), Limits::default()),
             request,
@@ -381,7 +381,7 @@ impl Play {
     }
 
     fn is_held(&self) -> bool {
-        self.core.state().settlement.holds().contains(&self.request)
+        self.state.settlement.holds().contains(&self.request)
     }
 
     fn frame(&mut self, text: String) {
@@ -424,8 +424,8 @@ impl Play {
     }
 
     fn decide(&mut self, command: Command) -> Outcome {
-        let at = self.now.max(self.core.state().at.after(1));
-        let outcome = self.core.submit(at, &Submission::internal(Actor::Gateway, command)).outcome;
+        let at = self.now.max(self.state.at.after(1));
+        let outcome = self.state.submit(at, &Submission::internal(Actor::Gateway, command)).outcome;
         if let Outcome::Applied { events, .. } = &outcome {
             for event in events {
                 match event {
@@ -447,8 +447,8 @@ impl Play {
     /// What must hold when a request has ended, whatever happened.
     pub(super) fn check_books(&self) {
         assert!(self.flow.is_done(), "the request has not ended: {:?}", self.flow.stage);
-        assert_eq!(self.core.state().audit(), []);
-        let balance = self.core.state().ledger.balance(Account::Member(self.consumer.account)).unwrap();
+        assert_eq!(self.state.audit(), []);
+        let balance = self.state.ledger.balance(Account::Member(self.consumer.account)).unwrap();
         assert!(balance.amount >= 0);
         if self.ledger == Ledger::Well {
             assert_eq!(balance.held, 0, "F5: a hold is left");
