@@ -38,8 +38,10 @@ pub trait Rows {
     fn slice(&mut self, room: usize, out: &mut Vec<u8>) -> bool;
     /// No snapshot is wanted any more.
     fn thaw(&mut self);
-    /// Adds the rows of a slice to those of the slices before it.
+    /// Takes the rows of the next slice. They are there once [`Rows::loaded`] was called.
     fn load(&mut self, rows: &[u8]) -> Result<(), DecodeError>;
+    /// All slices have been loaded.
+    fn loaded(&mut self);
 }
 
 /// Rows in key order.
@@ -48,6 +50,8 @@ pub struct Table<K, V> {
     rows: BTreeMap<K, V>,
     undo: Option<Vec<(K, Option<V>)>>,
     frozen: Option<Frozen<K, V>>,
+    /// Rows of a snapshot. A tree that is made of all of them at once has no half-empty nodes.
+    loading: Vec<(K, V)>,
 }
 
 /// A snapshot under way.
@@ -61,7 +65,7 @@ struct Frozen<K, V> {
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), undo: None, frozen: None }
+        Self { rows: BTreeMap::new(), undo: None, frozen: None, loading: Vec::new() }
     }
 }
 
@@ -216,10 +220,13 @@ where
     fn load(&mut self, rows: &[u8]) -> Result<(), DecodeError> {
         let mut decoder = Decoder::new(rows);
         while decoder.position() < rows.len() {
-            let (key, value) = (decoder.decode()?, decoder.decode()?);
-            self.rows.insert(key, value);
+            self.loading.push((decoder.decode()?, decoder.decode()?));
         }
         Ok(())
+    }
+
+    fn loaded(&mut self) {
+        self.rows = core::mem::take(&mut self.loading).into_iter().collect();
     }
 }
 
@@ -243,7 +250,7 @@ impl<C, K: Encode<C> + Ord, V: Encode<C>> Encode<C> for Table<K, V> {
 
 impl<'b, C, K: Decode<'b, C> + Ord, V: Decode<'b, C>> Decode<'b, C> for Table<K, V> {
     fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, DecodeError> {
-        Ok(Self { rows: BTreeMap::decode(d, ctx)?, undo: None, frozen: None })
+        Ok(Self { rows: BTreeMap::decode(d, ctx)?, undo: None, frozen: None, loading: Vec::new() })
     }
 }
 

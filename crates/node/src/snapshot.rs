@@ -111,15 +111,28 @@ fn read(head: Head, content: &mut Content) -> io::Result<Option<Folded>> {
         return Ok(None);
     }
     let mut views = Views::default();
-    let mut tables: Vec<_> = views.tables().collect();
+    let mut tables = views.tables();
+    let mut current = None;
     while content.left() > 0 {
-        let mut table = [0; 8];
-        content.read(&mut table)?;
-        let table = usize::try_from(u64::from_le_bytes(table)).ok().and_then(|table| tables.get_mut(table));
+        let mut number = [0; 8];
+        content.read(&mut number)?;
+        let number = u64::from_le_bytes(number);
+        // Slices come table by table; what is loaded of one is put in its place before the next takes memory.
+        while current.as_ref().is_none_or(|(known, _)| *known < number) {
+            let next = current.as_ref().map_or(0, |(known, _)| known + 1);
+            let Some(table) = tables.next() else { return Ok(None) };
+            if let Some((_, done)) = current.replace((next, table)) {
+                done.loaded();
+            }
+        }
         let slice = sized(content)?;
-        if table.is_none_or(|table| table.load(&slice).is_err()) {
+        let table = current.as_mut().filter(|(known, _)| *known == number);
+        if table.is_none_or(|(_, table)| table.load(&slice).is_err()) {
             return Ok(None);
         }
+    }
+    if let Some((_, last)) = current {
+        last.loaded();
     }
     drop(tables);
     views.resume(rest);

@@ -201,6 +201,8 @@ impl<V: Clone + Encode<()> + for<'b> Decode<'b, ()>> Rows for Dense<V> {
         }
         Ok(())
     }
+
+    fn loaded(&mut self) {}
 }
 
 impl<C, V: Encode<C> + Clone> Encode<C> for Dense<V> {

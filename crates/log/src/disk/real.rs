@@ -1,12 +1,16 @@
 //! The disk of the machine, through `std::fs`.
+//!
+//! Whole blocks are written past the page cache where the file system can: a log is written much and read seldom, and copying
+//! its pages through a cache cost more processor time than all else that a write does.
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Access, Disk, DiskFile, DiskLock, Locking, SyncPoint};
+use super::{Access, BLOCK_BYTES, Disk, DiskFile, DiskLock, Locking, SyncPoint};
 
 /// Says which process holds the lock on its directory. Nothing rests on it: it may be deleted.
 const HOLDER: &str = "lock";
@@ -14,8 +18,44 @@ const HOLDER: &str = "lock";
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
 
+/// Bytes that a direct write takes at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+thread_local! {
+    /// Where a piece is copied to, as a direct write wants its bytes at a multiple of the block's length.
+    static PIECE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 #[derive(Debug)]
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    /// The same file, written past the page cache.
+    direct: Option<File>,
+}
+
+impl RealFile {
+    fn writable(file: File, path: &Path) -> Self {
+        // Not every file system can, and then nothing is lost but time.
+        let direct = OpenOptions::new().write(true).custom_flags(libc::O_DIRECT).open(path).ok();
+        Self { file, direct }
+    }
+}
+
+/// Writes whole blocks past the page cache.
+fn write_direct(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    PIECE.with_borrow_mut(|piece| {
+        piece.resize(PIECE_BYTES + BLOCK_BYTES, 0);
+        let skipped = piece.as_ptr().align_offset(BLOCK_BYTES);
+        let mut at = offset;
+        for bytes in bytes.chunks(PIECE_BYTES) {
+            let aligned = &mut piece[skipped..skipped + bytes.len()];
+            aligned.copy_from_slice(bytes);
+            file.write_all_at(aligned, at)?;
+            at += bytes.len() as u64;
+        }
+        Ok(())
+    })
+}
 
 /// The kernel drops the lock with the file, also when the process is killed.
 #[derive(Debug)]
@@ -49,12 +89,12 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile::writable(file, path)))
     }
 
     fn create_private(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile { file, direct: None }))
     }
 
     #[expect(clippy::verbose_bit_mask, reason = "permissions are read in octal")]
@@ -64,7 +104,10 @@ impl Disk for RealDisk {
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(access == Access::Write).open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(match access {
+            Access::Read => RealFile { file, direct: None },
+            Access::Write => RealFile::writable(file, path),
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -99,22 +142,33 @@ impl Disk for RealDisk {
 
 impl DiskFile for RealFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(bytes, offset)
+        self.file.read_exact_at(bytes, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        let whole_blocks =
+            offset.is_multiple_of(BLOCK_BYTES as u64) && bytes.len().is_multiple_of(BLOCK_BYTES);
+        match self.direct.as_ref().filter(|_| whole_blocks) {
+            Some(direct) => match write_direct(direct, bytes, offset) {
+                // It wants larger blocks than ours.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    self.file.write_all_at(bytes, offset)
+                }
+                written => written,
+            },
+            None => self.file.write_all_at(bytes, offset),
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync(&self, _point: SyncPoint) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 }

@@ -220,6 +220,7 @@ fn loaded(mut views: Views) -> Views {
         let mut rows = Vec::new();
         while from.slice(500, &mut rows) {}
         to.load(&rows).unwrap();
+        to.loaded();
     }
     loaded.resume(rest);
     loaded

@@ -60,6 +60,8 @@ impl Rows for Metered {
         }
         Ok(())
     }
+
+    fn loaded(&mut self) {}
 }
 
 /// The price in force for an offer from some moment to another.
