@@ -406,6 +406,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All sources; one's own for those who do not see all. */
+        get: operations["usage_sources_list"];
+        put?: never;
+        /** Lets a member report usage under a name. */
+        post: operations["usage_sources_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -506,7 +524,8 @@ export interface components {
             sites: components["schemas"]["Site"][];
         };
         /**
-         * @description A whole catalogue. What a log offers and this does not name is suspended; members are never suspended by leaving them out.
+         * @description A whole catalogue. What a log offers and this does not name is suspended; members and sources are never suspended by leaving
+         *     them out.
          * @example {
          *       "member": [
          *         {
@@ -579,7 +598,8 @@ export interface components {
          *           "model_fee_ppm": 120000,
          *           "platform_fee_ppm": 50000
          *         }
-         *       ]
+         *       ],
+         *       "source": []
          *     }
          */
         CatalogDocument: {
@@ -588,6 +608,7 @@ export interface components {
             offer?: components["schemas"]["DocumentOffer"][];
             provider?: components["schemas"]["DocumentProvider"][];
             site?: components["schemas"]["DocumentSite"][];
+            source?: components["schemas"]["DocumentSource"][];
         };
         /**
          * @description What a change does.
@@ -600,7 +621,7 @@ export interface components {
             before: string | null;
             kind: components["schemas"]["ChangeKind"];
             name: string;
-            /** @description `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule` … */
+            /** @description `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule`, `source` … */
             what: string;
         };
         /**
@@ -731,6 +752,15 @@ export interface components {
             /** @description The region's name in Chinese. */
             region_zh?: string | null;
             simulated?: boolean;
+        };
+        /** @description A source of usage that is measured elsewhere. */
+        DocumentSource: {
+            /** @description Name of the member that reports; it has the role `meter`. */
+            member: string;
+            /** @description As its events name it; once for each member. */
+            name: string;
+            /** @description Name of the provider whose offers it may report for; all offers if left out. */
+            provider?: string | null;
         };
         /**
          * @description What was asked for.
@@ -1043,6 +1073,12 @@ export interface components {
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
+        /** @description One page of a list. */
+        Page_UsageSource: {
+            items: components["schemas"]["UsageSource"][];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
+        };
         /**
          * @description Why somebody is paid.
          * @enum {string}
@@ -1297,6 +1333,45 @@ export interface components {
             /** @description The receipt's id, or the words given with a deposit, payout or correction. */
             reference: string | null;
             role: components["schemas"]["PartyRole"] | null;
+        };
+        /** @description Who reports usage, for whom, and how far they have come. */
+        UsageSource: {
+            id: string;
+            /** @description When that was answered. */
+            last_at: string | null;
+            /**
+             * Format: int64
+             * @description Position of its last batch that counted anything, since the platform was started; null before.
+             */
+            last_position: number | null;
+            member: string;
+            member_name: string;
+            /** @description As its events name it. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The number of its next line.
+             */
+            next: number;
+            /** @description Id of the provider whose offers it may report for; null for all offers. */
+            provider: string | null;
+            provider_name: string | null;
+        };
+        /**
+         * @example {
+         *       "name": "night-batches",
+         *       "member": "mem_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *       "reason": "contract 2026-114"
+         *     }
+         */
+        UsageSourceDraft: {
+            /** @description Id of the member that will report; it has the role `meter`. */
+            member: string;
+            /** @description What the `source` of its events will say; once for each member. */
+            name: string;
+            /** @description Id of the provider whose offers it may report for; all offers if left out. */
+            provider?: string | null;
+            reason: string;
         };
     };
     responses: {
@@ -2602,6 +2677,104 @@ export interface operations {
                 };
             };
             401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_sources_list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UsageSource"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_sources_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageSourceDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSource"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };

@@ -24,6 +24,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
         (name = "accounts", description = "Money: what is there, and how it came and went."),
         (name = "catalog", description = "What is offered, where, at what price."),
         (name = "receipts", description = "What was bought, at what price, and who was paid."),
+        (name = "usage", description = "What was measured elsewhere: who reports it, lines of it in bulk, and what it came to."),
         (name = "overview", description = "Everything at one look, once or live."),
     ),
     modifiers(&Schemes),

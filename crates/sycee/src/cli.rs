@@ -162,7 +162,7 @@ pub(crate) struct Serve {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Apply {
-    /// Members, providers, sites, models and offers.
+    /// Members, providers, sites, models, offers and sources of usage.
     pub(crate) file: PathBuf,
     /// The platform.
     #[arg(long, default_value = "http://127.0.0.1:7720", value_name = "URL")]
