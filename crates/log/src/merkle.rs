@@ -1,5 +1,5 @@
 //! The Merkle tree over the leaves (RFC 6962, section 2.1): here what a writer needs, beneath it how leaves are proved
-//! ([`proof`]) and in which pieces the tree is handed out ([`tile`]).
+//! ([`proof`]), what is handed to whom ([`file`]) and in which pieces the tree is ([`tile`]).
 //!
 //! Appending and the root need only the roots of the complete subtrees that the leaves so far split into: one
 //! for each bit that is set in their number. Five leaves:
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::frame::Hash;
 
+pub mod file;
 pub mod proof;
 pub mod tile;
 
