@@ -406,6 +406,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports usage that was measured elsewhere: lines of one source, in order. Lines that cannot be counted are refused one by one;
+         *     sent again, a report changes nothing and says so.
+         */
+        post: operations["usage_record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/usage/sources": {
         parameters: {
             query?: never;
@@ -1092,6 +1112,7 @@ export interface components {
          *         "message": "refused: balance too low",
          *         "detail": null,
          *         "hint": "see the account's `available`",
+         *         "expected": null,
          *         "request_id": "019a9f3c5e7b7c41a2d30f6b8e9d1c27"
          *       }
          *     }
@@ -1103,6 +1124,11 @@ export interface components {
             /** @description Stable, `institution.code` for refusals. */
             code: string;
             detail: string | null;
+            /**
+             * Format: int64
+             * @description After `metering.gap`, the number of the line that the source goes on with.
+             */
+            expected: number | null;
             /** @description What would help. */
             hint: string | null;
             message: string;
@@ -1333,6 +1359,110 @@ export interface components {
             /** @description The receipt's id, or the words given with a deposit, payout or correction. */
             reference: string | null;
             role: components["schemas"]["PartyRole"] | null;
+        };
+        /** @description What became of a report. `accepted`, `duplicates` and the number of `refused` come to the number of its lines. */
+        UsageCounted: {
+            /**
+             * Format: int64
+             * @description Lines that were counted and paid.
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description Lines that were counted before: they changed nothing.
+             */
+            duplicates: number;
+            /**
+             * Format: int64
+             * @description The number of the source's next line.
+             */
+            next: number;
+            /** @description What was paid, by the asset's code. */
+            paid: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Where it is written; null if all of it was counted before.
+             */
+            position: number | null;
+            /** @description The lines that brought no money, in order. */
+            refused: components["schemas"]["UsageLineRefused"][];
+            /**
+             * Format: int64
+             * @description Lines that were counted and could not be paid; they are among `refused`.
+             */
+            unbilled: number;
+        };
+        /**
+         * @description A metered request as an event of `CloudEvents` 1.0. Attributes that are not named here, such as `time`, are passed over.
+         * @example {
+         *       "specversion": "1.0",
+         *       "type": "dev.sycee.usage.v1",
+         *       "source": "night-batches",
+         *       "id": "7c1f",
+         *       "sequence": "0",
+         *       "data": {
+         *         "key": "key_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *         "offer": "off_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *         "usage": {
+         *           "input_uncached": 1200,
+         *           "output_visible": 340
+         *         },
+         *         "start": "2026-11-20T09:30:00.250Z",
+         *         "duration_ms": 4100,
+         *         "joules": 655.2
+         *       }
+         *     }
+         */
+        UsageEvent: {
+            data: components["schemas"]["UsageEventData"];
+            /** @description Any text but an empty one; a line is known by its `sequence`. */
+            id: string;
+            /** @description The number of the line, in decimal digits: from 0 on, one more with each event. */
+            sequence: string;
+            /** @description Name of the source; the same in all events of a batch. */
+            source: string;
+            /** @description `1.0` */
+            specversion: string;
+            /** @description `dev.sycee.usage.v1` */
+            type: string;
+        };
+        /** @description What was used. */
+        UsageEventData: {
+            /** @description Id of the member whose key it has to be, to be on the safe side. */
+            consumer?: string | null;
+            /** Format: int32 */
+            duration_ms: number;
+            /**
+             * Format: double
+             * @description Energy at the machine; counted in whole microjoules.
+             */
+            joules: number;
+            /** @description Id of the key that the request was made with; its account pays. */
+            key: string;
+            offer: string;
+            /** @description When the request started, RFC 3339; counted in whole milliseconds. */
+            start: string;
+            /** @description Tokens by bucket, those above zero; each below 2^32. */
+            usage: {
+                [key: string]: number;
+            };
+        };
+        /** @description A line that brought no money. */
+        UsageLineRefused: {
+            /** @description Why: `metering.line.…`. */
+            code: string;
+            /**
+             * Format: int32
+             * @description Which of the report it is, from zero.
+             */
+            index: number;
+            /**
+             * Format: int64
+             * @description The number of the line.
+             */
+            sequence: number;
         };
         /** @description Who reports usage, for whom, and how far they have come. */
         UsageSource: {
@@ -2677,6 +2807,115 @@ export interface operations {
                 };
             };
             401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": components["schemas"]["UsageEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["UsageEvent"][];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageCounted"];
+                };
+            };
+            /** @description it is not JSON, or did not come whole */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the caller has no such source */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description lines before these are missing, `expected` is the number to go on with; or the numbers stand for other lines */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it is of another type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description more is waiting than the platform keeps; `retry-after` says when again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };

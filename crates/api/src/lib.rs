@@ -73,6 +73,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(catalog::post_apply))
         .routes(routes!(receipts::list))
         .routes(routes!(receipts::get))
+        .routes(routes!(usage::record::record))
         .routes(routes!(usage::sources::list, usage::sources::create))
         .routes(routes!(overview::get))
         .routes(routes!(overview::follow))

@@ -8,6 +8,9 @@ use sycee_core::State;
 use sycee_core::ids::{MemberId, SourceId, Time};
 use sycee_core::metering::Source;
 
+mod events;
+pub(crate) mod record;
+mod room;
 pub(crate) mod sources;
 
 /// What the platform keeps of metering for as long as it runs.
@@ -15,6 +18,7 @@ pub(crate) mod sources;
 pub(crate) struct Desk {
     /// The last batch of each source.
     last: Mutex<BTreeMap<SourceId, Last>>,
+    room: room::Room,
 }
 
 /// When something of a source was last counted.
@@ -25,6 +29,10 @@ pub(crate) struct Last {
 }
 
 impl Desk {
+    fn counted(&self, source: SourceId, last: Last) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(source, last);
+    }
+
     pub(crate) fn last_of(&self, source: SourceId) -> Option<Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).get(&source).copied()
     }

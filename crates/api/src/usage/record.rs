@@ -1,0 +1,282 @@
+//! Recording: lines as they come, one command, and what became of each.
+use super::Last;
+use super::events::{Consumer, Event, Report, Row, Unread};
+use super::room::{Held, discard};
+use super::source_named;
+use crate::caller::Caller;
+use crate::error::{ErrorBody, Problem};
+use crate::money::Currency;
+use crate::state::Api;
+use crate::submit::Done;
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use sycee_core::ids::{Handle, KeyId, MemberId, Time};
+use sycee_core::membership::Role;
+use sycee_core::metering::{self, Batch, Command, Content, Counted, Line, LineRefusal, Lines, Refusal};
+use sycee_core::permission::{self, Actor};
+use sycee_core::{Outcome, State as Core, Submission};
+use utoipa::ToSchema;
+
+/// A kibibyte for each line that a batch may have.
+const EVENTS_BYTES_MAX: usize = 64 << 20;
+const NANOSECONDS: u64 = 1_000_000;
+/// What no key and no offer has: a line that names it is refused alone.
+const NOBODY: Handle = Handle(u32::MAX);
+/// Lines that are looked up while the views are held.
+const GROUP: usize = 1_024;
+
+/// What became of a report. `accepted`, `duplicates` and the number of `refused` come to the number of its lines.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UsageCounted {
+    /// Where it is written; null if all of it was counted before.
+    position: Option<u64>,
+    /// Lines that were counted and paid.
+    accepted: u64,
+    /// Lines that were counted before: they changed nothing.
+    duplicates: u64,
+    /// Lines that were counted and could not be paid; they are among `refused`.
+    unbilled: u64,
+    /// The lines that brought no money, in order.
+    refused: Vec<UsageLineRefused>,
+    /// What was paid, by the asset's code.
+    paid: BTreeMap<String, String>,
+    /// The number of the source's next line.
+    next: u64,
+}
+
+/// A line that brought no money.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UsageLineRefused {
+    /// The number of the line.
+    sequence: u64,
+    /// Which of the report it is, from zero.
+    index: u32,
+    /// Why: `metering.line.…`.
+    code: &'static str,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Events,
+    Event,
+}
+
+impl Form {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+        let name = text(header::CONTENT_TYPE).and_then(|text| text.split(';').next()).unwrap_or("");
+        let encoding = text(header::CONTENT_ENCODING).unwrap_or("identity");
+        match name.trim().to_ascii_lowercase().as_str() {
+            _ if !encoding.eq_ignore_ascii_case("identity") => Err(Problem::unsupported_media_type(
+                "a report is not compressed",
+                "send it without `content-encoding`",
+            )),
+            "application/cloudevents-batch+json" => Ok(Self::Events),
+            "application/cloudevents+json" => Ok(Self::Event),
+            _ => Err(Problem::unsupported_media_type(
+                "no report of usage is of this type",
+                "send `content-type: application/cloudevents-batch+json`",
+            )),
+        }
+    }
+
+    fn bytes_max(self) -> usize {
+        match self {
+            Self::Events => EVENTS_BYTES_MAX,
+            Self::Event => crate::BODY_BYTES_MAX,
+        }
+    }
+
+    fn read(self, api: &Api, member: MemberId, body: &Held) -> Result<Batch, Problem> {
+        match self {
+            Self::Events => batch(api, member, &Report::of_many(&body.bytes)?),
+            Self::Event => batch(api, member, &Report::of_one(&body.bytes)?),
+        }
+    }
+}
+
+impl From<Unread> for Problem {
+    fn from(unread: Unread) -> Self {
+        let (index, is_json, why) = match unread {
+            Unread::OutOfRange => return sycee_core::Refusal::from(Refusal::OutOfRange).into(),
+            Unread::Event { index, is_json, why } => (index, is_json, why),
+        };
+        let status = if is_json { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        Self::new(status, "api.bad_body", "an event cannot be read; none was counted")
+            .detail(format!("event {index}: {why}"))
+            .hint("see /api/v1/openapi.json")
+    }
+}
+
+/// Reports usage that was measured elsewhere: lines of one source, in order. Lines that cannot be counted are refused one by one;
+/// sent again, a report changes nothing and says so.
+#[utoipa::path(post, path = "/usage", operation_id = "usage_record", tag = "usage",
+    request_body(content((Vec<Event<'static>> = "application/cloudevents-batch+json"), (Event<'static> = "application/cloudevents+json"))),
+    responses((status = 200, body = UsageCounted), (status = 400, body = ErrorBody, description = "it is not JSON, or did not come whole"),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody, description = "the caller has no such source"),
+        (status = 409, body = ErrorBody, description = "lines before these are missing, `expected` is the number to go on with; or the numbers stand for other lines"),
+        (status = 413, body = ErrorBody, description = "it is too large"), (status = 415, body = ErrorBody, description = "it is of another type"),
+        (status = 422, body = ErrorBody), (status = 429, body = ErrorBody, description = "more is waiting than the platform keeps; `retry-after` says when again"),
+        (status = 503, body = ErrorBody)))]
+pub(crate) async fn record(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, mut body) = request.into_parts();
+    match receive(&api, &caller, &parts.headers, &mut body).await {
+        Ok((form, held)) => {
+            let (member, held) = (caller.id, held);
+            let (batch, _held) = api.read(move |api| Ok((form.read(api, member, &held)?, held))).await?;
+            submit(&api, &caller, batch).await
+        }
+        Err(problem) => {
+            discard(&mut body, EVENTS_BYTES_MAX).await;
+            Err(problem)
+        }
+    }
+}
+
+async fn receive(
+    api: &Api,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &mut axum::body::Body,
+) -> Result<(Form, Held), Problem> {
+    if !caller.member.roles.contains(&Role::Meter) {
+        let problem = Problem::from(permission::Refusal::NotPermitted);
+        return Err(problem.hint("this needs the role `meter`"));
+    }
+    let form = Form::of(headers)?;
+    Ok((form, api.usage.room.read(headers, body, form.bytes_max()).await?))
+}
+
+fn batch(api: &Api, member: MemberId, report: &Report) -> Result<Batch, Problem> {
+    let source = source_named(&api.node.views().state, member, &report.source).ok_or_else(no_such_source)?;
+    let base = base(&report.rows);
+    let mut lines = Lines::default();
+    for rows in report.rows.chunks(GROUP) {
+        let views = api.node.views();
+        for row in rows {
+            assert!(lines.push(&line(&views.state, row, base)), "buckets were read as 32 bits");
+        }
+    }
+    let base = Time(base.saturating_mul(NANOSECONDS));
+    Ok(Batch::new(Content { source, first: report.first, base, lines }))
+}
+
+/// What starts are counted from: the earliest. Where that is too far from the latest to count, the middle of 49 days around the
+/// median: a start outside of them is written as their first or last moment, which is as little acceptable.
+fn base(rows: &[Row]) -> u64 {
+    let starts = || rows.iter().map(|row| row.start);
+    let (earliest, latest) = (starts().min().unwrap_or(0), starts().max().unwrap_or(0));
+    if u32::try_from(latest - earliest).is_ok() {
+        return earliest;
+    }
+    let mut sorted: Vec<u64> = starts().collect();
+    let middle = sorted.len() / 2;
+    let (_, median, _) = sorted.select_nth_unstable(middle);
+    median.saturating_sub(1 << 31)
+}
+
+fn line(state: &Core, row: &Row, base: u64) -> Line {
+    let is_theirs = |key: &KeyId| match row.consumer {
+        Consumer::Anybody => true,
+        Consumer::Member(member) => state.membership.keys().get(key).is_some_and(|key| key.member == member),
+        Consumer::Nobody => false,
+    };
+    let key = row.key.filter(is_theirs).and_then(|key| state.membership.key_handle(key));
+    let offer = row.offer.and_then(|offer| state.catalog.offer_handle(offer));
+    Line {
+        key: key.unwrap_or(NOBODY),
+        offer: offer.unwrap_or(NOBODY),
+        start_milliseconds: u32::try_from(row.start.saturating_sub(base)).unwrap_or(u32::MAX),
+        duration_milliseconds: row.duration_milliseconds,
+        microjoules: row.microjoules,
+        usage: row.usage,
+    }
+}
+
+fn no_such_source() -> Problem {
+    sycee_core::Refusal::from(Refusal::SourceNotFound).into()
+}
+
+async fn submit(api: &Api, caller: &Caller, batch: Batch) -> Result<Response, Problem> {
+    let command = Command::Record { batch: batch.clone() };
+    let submission = Submission::internal(Actor::Member(caller.id), command);
+    let outcome = api.node.submit(submission).await.map_err(Problem::of_report)?;
+    match outcome {
+        Outcome::Applied { position, events } => {
+            let counted = events.iter().find_map(|event| match event {
+                sycee_core::Event::Metering(event) => event.recorded(),
+                sycee_core::Event::Genesis(_)
+                | sycee_core::Event::Ledger(_)
+                | sycee_core::Event::Idempotency(_)
+                | sycee_core::Event::Params(_)
+                | sycee_core::Event::Membership(_)
+                | sycee_core::Event::Catalog(_)
+                | sycee_core::Event::Royalty(_)
+                | sycee_core::Event::Settlement(_) => None,
+            });
+            let (batch, counted) = counted.expect("a batch that is applied was recorded");
+            api.usage.counted(batch.source, Last { position, at: api.node.now() });
+            let answer = answer(&api.node.views().state, position, batch, counted);
+            Ok((Done { position, repeated: false }, Json(answer)).into_response())
+        }
+        Outcome::Refused(sycee_core::Refusal::Metering(Refusal::Duplicate)) => {
+            Ok(Json(counted_before(&api.node.views().state, &batch)).into_response())
+        }
+        Outcome::Refused(refusal) | Outcome::Repeated { position: _, refusal: Some(refusal) } => {
+            Err(refusal.into())
+        }
+        Outcome::Repeated { position: _, refusal: None } => unreachable!("a report has no id"),
+    }
+}
+
+fn answer(state: &Core, position: u64, batch: &Batch, counted: &Counted) -> UsageCounted {
+    let refused: Vec<_> = counted
+        .refused
+        .iter()
+        .map(|(index, why)| UsageLineRefused {
+            sequence: batch.first + u64::from(*index),
+            index: *index,
+            code: why.code(),
+        })
+        .collect();
+    let unbilled = counted.refused.iter().filter(|(_, why)| *why == LineRefusal::Unbilled).count();
+    let paid = counted.paid.iter().map(|(asset, paid)| {
+        let currency = Currency::of(state, *asset);
+        let total = currency.write(paid.total);
+        (currency.code, total)
+    });
+    UsageCounted {
+        position: Some(position),
+        accepted: batch.len() - u64::from(counted.duplicates) - refused.len() as u64,
+        duplicates: counted.duplicates.into(),
+        unbilled: unbilled as u64,
+        refused,
+        paid: paid.collect(),
+        next: batch.end().expect("it was recorded"),
+    }
+}
+
+fn counted_before(state: &Core, batch: &Batch) -> UsageCounted {
+    UsageCounted {
+        position: None,
+        accepted: 0,
+        duplicates: batch.len(),
+        unbilled: 0,
+        refused: Vec::new(),
+        paid: BTreeMap::new(),
+        next: next_of(state, batch.source),
+    }
+}
+
+fn next_of(state: &Core, source: sycee_core::ids::SourceId) -> u64 {
+    state.metering.progress(source).map_or(0, |progress: &metering::Progress| progress.next)
+}
