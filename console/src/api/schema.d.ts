@@ -426,6 +426,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage/handles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The handles of keys and offers, for reports in the binary form. */
+        post: operations["usage_handles_get"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/usage/sources": {
         parameters: {
             query?: never;
@@ -1448,6 +1465,30 @@ export interface components {
             usage: {
                 [key: string]: number;
             };
+        };
+        /** @description Handles in the order of the question. A handle names its thing for ever. */
+        UsageHandles: {
+            /** @description Null for a key that is not there or spends from no account. */
+            keys: (number | null)[];
+            /** @description Null for an offer that is not there or not the caller's to report for. */
+            offers: (number | null)[];
+        };
+        /**
+         * @description What to look up.
+         * @example {
+         *       "keys": [
+         *         "key_019a9f3c5e7b7c41a2d30f6b8e9d1c27"
+         *       ],
+         *       "offers": [
+         *         "off_019a9f3c5e7b7c41a2d30f6b8e9d1c27"
+         *       ]
+         *     }
+         */
+        UsageHandlesQuestion: {
+            /** @description Ids of keys; 4,096 keys and offers together at most. */
+            keys?: string[];
+            /** @description Ids of offers. */
+            offers?: string[];
         };
         /** @description A line that brought no money. */
         UsageLineRefused: {
@@ -2909,6 +2950,51 @@ export interface operations {
             };
             /** @description Not now. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_handles_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageHandlesQuestion"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageHandles"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

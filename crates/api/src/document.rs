@@ -96,9 +96,9 @@ fn entries(object: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
 }
 
 /// Whether an operation sends one command, which may carry a key: signing in writes nothing, and a catalogue applied again finds
-/// nothing to change. Lines of usage have numbers of their own.
+/// nothing to change. Lines of usage have numbers of their own, and asking for handles changes nothing.
 fn takes_idempotency_key(path: &str, method: &str) -> bool {
-    method != "get" && !["/session", "/catalog/apply", "/usage"].contains(&path)
+    method != "get" && !["/session", "/catalog/apply", "/usage", "/usage/handles"].contains(&path)
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {

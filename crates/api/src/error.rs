@@ -110,6 +110,10 @@ impl Problem {
             .hint("send `authorization: Bearer sk-sycee-…`, or sign in")
     }
 
+    pub(crate) fn needs_meter() -> Self {
+        Self::from(permission::Refusal::NotPermitted).hint("this needs the role `meter`")
+    }
+
     pub(crate) fn not_yours() -> Self {
         let code = membership::Refusal::NotYours.code();
         Self::new(StatusCode::FORBIDDEN, code, "this belongs to another member")

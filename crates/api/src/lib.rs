@@ -74,6 +74,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(receipts::list))
         .routes(routes!(receipts::get))
         .routes(routes!(usage::record::record))
+        .routes(routes!(usage::handles::get))
         .routes(routes!(usage::sources::list, usage::sources::create))
         .routes(routes!(overview::get))
         .routes(routes!(overview::follow))

@@ -9,6 +9,7 @@ use sycee_core::ids::{MemberId, SourceId, Time};
 use sycee_core::metering::Source;
 
 mod events;
+pub(crate) mod handles;
 pub(crate) mod record;
 mod room;
 pub(crate) mod sources;

@@ -20,7 +20,7 @@ const PUBLIC: [(&str, u16); 3] = [("health_get", 200), ("session_create", 401), 
 
 /// What the owner (a consumer), another consumer, a provider, an auditor and an operator are answered, where the things of a
 /// path are the owner's.
-const TABLE: [(&str, [u16; 5]); 28] = [
+const TABLE: [(&str, [u16; 5]); 29] = [
     ("accounts_create", [403, 403, 403, 403, 201]),
     ("accounts_get", [200, 403, 403, 200, 200]),
     ("accounts_list", [200, 403, 403, 200, 200]),
@@ -47,6 +47,7 @@ const TABLE: [(&str, [u16; 5]); 28] = [
     ("session_get", [200; 5]),
     ("sites_list", [200; 5]),
     ("statements_get", [200, 403, 403, 200, 200]),
+    ("usage_handles_get", [403, 403, 403, 200, 200]),
     // A meter reports; see `usage::record`.
     ("usage_record", [403; 5]),
     ("usage_sources_create", [403, 403, 403, 403, 201]),
@@ -75,6 +76,7 @@ fn body(operation: &str, world: &World, who: Who, owned: &Owned) -> Option<Value
         "members_create" => json!({"name": format!("New {who:?}"), "roles": ["consumer"], "reason": "test"}),
         "members_set_standing" => json!({"standing": "active", "reason": "test"}),
         "session_create" => json!({"key": "sk-sycee-nobody"}),
+        "usage_handles_get" => json!({"keys": [], "offers": []}),
         "usage_sources_create" => json!({"name": "nights", "member": owned.meter, "reason": "test"}),
         _ => return None,
     })

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sycee_core::ids::Time;
 
 mod events;
+mod handles;
 mod record;
 mod sources;
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use sycee_core::ids::{Handle, KeyId, MemberId, Time};
 use sycee_core::membership::Role;
 use sycee_core::metering::{self, Batch, Command, Content, Counted, Line, LineRefusal, Lines, Refusal};
-use sycee_core::permission::{self, Actor};
+use sycee_core::permission::Actor;
 use sycee_core::{Outcome, State as Core, Submission};
 use utoipa::ToSchema;
 
@@ -149,8 +149,7 @@ async fn receive(
     body: &mut axum::body::Body,
 ) -> Result<(Form, Held), Problem> {
     if !caller.member.roles.contains(&Role::Meter) {
-        let problem = Problem::from(permission::Refusal::NotPermitted);
-        return Err(problem.hint("this needs the role `meter`"));
+        return Err(Problem::needs_meter());
     }
     let form = Form::of(headers)?;
     Ok((form, api.usage.room.read(headers, body, form.bytes_max()).await?))
