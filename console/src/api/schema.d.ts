@@ -443,6 +443,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was metered elsewhere by hour, oldest first: of each offer, those at one's own sites for those who do not see all; or of one
+         *     account.
+         */
+        get: operations["usage_hours_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/usage/sources": {
         parameters: {
             query?: never;
@@ -1111,6 +1131,12 @@ export interface components {
             next: string | null;
         };
         /** @description One page of a list. */
+        Page_UsageHour: {
+            items: components["schemas"]["UsageHour"][];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list. */
         Page_UsageSource: {
             items: components["schemas"]["UsageSource"][];
             /** @description Give this as `cursor` for the next page; null on the last. */
@@ -1489,6 +1515,44 @@ export interface components {
             keys?: string[];
             /** @description Ids of offers. */
             offers?: string[];
+        };
+        /** @description What was metered elsewhere and started in an hour: of an offer, or of an account that paid. */
+        UsageHour: {
+            /** @description Null if it is of an offer. */
+            account: string | null;
+            asset: string;
+            /** @description Tokens by bucket, those above zero; null if it is of an account. */
+            buckets: {
+                [key: string]: number;
+            } | null;
+            /** @description When it began, RFC 3339. */
+            hour: string;
+            /**
+             * Format: double
+             * @description Energy at the machine; null if it is of an account.
+             */
+            joules: number | null;
+            /**
+             * Format: int64
+             * @description Lines that were counted.
+             */
+            lines: number;
+            model_name: string | null;
+            /** @description What was paid. */
+            money: string;
+            /** @description Null if it is of an account. */
+            offer: string | null;
+            site_name: string | null;
+            /**
+             * Format: int64
+             * @description Of all buckets.
+             */
+            tokens: number;
+            /**
+             * Format: int64
+             * @description Of these, lines that could not be paid; null if it is of an account.
+             */
+            unbilled: number | null;
         };
         /** @description A line that brought no money. */
         UsageLineRefused: {
@@ -2862,6 +2926,7 @@ export interface operations {
             content: {
                 "application/cloudevents+json": components["schemas"]["UsageEvent"];
                 "application/cloudevents-batch+json": components["schemas"]["UsageEvent"][];
+                "application/vnd.sycee.usage+cbor": string;
             };
         };
         responses: {
@@ -2995,6 +3060,60 @@ export interface operations {
             };
             /** @description Refused: the rules do not allow it. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_hours_list: {
+        parameters: {
+            query?: {
+                /** @description Id of the account that paid; by offer if left out. */
+                account?: string;
+                /** @description RFC 3339; hours that begin then or later. */
+                from?: string;
+                /** @description RFC 3339; hours that begin before. */
+                to?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UsageHour"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -114,6 +114,11 @@ impl Problem {
         Self::from(permission::Refusal::NotPermitted).hint("this needs the role `meter`")
     }
 
+    /// The caller has no source of that name, whatever others have.
+    pub(crate) fn no_such_source() -> Self {
+        Refusal::from(metering::Refusal::SourceNotFound).into()
+    }
+
     pub(crate) fn not_yours() -> Self {
         let code = membership::Refusal::NotYours.code();
         Self::new(StatusCode::FORBIDDEN, code, "this belongs to another member")

@@ -75,6 +75,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(receipts::get))
         .routes(routes!(usage::record::record))
         .routes(routes!(usage::handles::get))
+        .routes(routes!(usage::hours::list))
         .routes(routes!(usage::sources::list, usage::sources::create))
         .routes(routes!(overview::get))
         .routes(routes!(overview::follow))

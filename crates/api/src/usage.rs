@@ -9,7 +9,10 @@ use sycee_core::ids::{MemberId, SourceId, Time};
 use sycee_core::metering::Source;
 
 mod events;
+mod form;
 pub(crate) mod handles;
+pub(crate) mod hours;
+mod lookup;
 pub(crate) mod record;
 mod room;
 pub(crate) mod sources;

@@ -20,7 +20,7 @@ const PUBLIC: [(&str, u16); 3] = [("health_get", 200), ("session_create", 401), 
 
 /// What the owner (a consumer), another consumer, a provider, an auditor and an operator are answered, where the things of a
 /// path are the owner's.
-const TABLE: [(&str, [u16; 5]); 29] = [
+const TABLE: [(&str, [u16; 5]); 30] = [
     ("accounts_create", [403, 403, 403, 403, 201]),
     ("accounts_get", [200, 403, 403, 200, 200]),
     ("accounts_list", [200, 403, 403, 200, 200]),
@@ -48,6 +48,7 @@ const TABLE: [(&str, [u16; 5]); 29] = [
     ("sites_list", [200; 5]),
     ("statements_get", [200, 403, 403, 200, 200]),
     ("usage_handles_get", [403, 403, 403, 200, 200]),
+    ("usage_hours_list", [200, 403, 403, 200, 200]),
     // A meter reports; see `usage::record`.
     ("usage_record", [403; 5]),
     ("usage_sources_create", [403, 403, 403, 403, 201]),
@@ -91,7 +92,7 @@ fn request(world: &World, operation: &str, method: &str, template: &str, who: Wh
     };
     let query = match operation {
         "accounts_list" => format!("?member={}", world.ada.member),
-        "receipts_list" => format!("?account={}", world.ada.account),
+        "receipts_list" | "usage_hours_list" => format!("?account={}", world.ada.account),
         "catalog_apply" => "?dry_run=true".to_owned(),
         _ => String::new(),
     };

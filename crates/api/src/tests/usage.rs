@@ -3,8 +3,10 @@ use super::world::{Call, Person, World, call, catalogue, post};
 use serde_json::{Value, json};
 use sycee_core::ids::Time;
 
+mod columns;
 mod events;
 mod handles;
+mod hours;
 mod record;
 mod sources;
 

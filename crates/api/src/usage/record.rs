@@ -1,8 +1,8 @@
 //! Recording: lines as they come, one command, and what became of each.
 use super::Last;
-use super::events::{Consumer, Event, Report, Row, Unread};
+use super::events::Event;
+use super::form::{EVENTS_BYTES_MAX, Form};
 use super::room::{Held, discard};
-use super::source_named;
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
 use crate::money::Currency;
@@ -10,24 +10,15 @@ use crate::state::Api;
 use crate::submit::Done;
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use sycee_core::ids::{Handle, KeyId, MemberId, Time};
 use sycee_core::membership::Role;
-use sycee_core::metering::{self, Batch, Command, Content, Counted, Line, LineRefusal, Lines, Refusal};
+use sycee_core::metering::{self, Batch, Command, Counted, LineRefusal, Refusal};
 use sycee_core::permission::Actor;
 use sycee_core::{Outcome, State as Core, Submission};
 use utoipa::ToSchema;
-
-/// A kibibyte for each line that a batch may have.
-const EVENTS_BYTES_MAX: usize = 64 << 20;
-const NANOSECONDS: u64 = 1_000_000;
-/// What no key and no offer has: a line that names it is refused alone.
-const NOBODY: Handle = Handle(u32::MAX);
-/// Lines that are looked up while the views are held.
-const GROUP: usize = 1_024;
 
 /// What became of a report. `accepted`, `duplicates` and the number of `refused` come to the number of its lines.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,64 +50,11 @@ pub(crate) struct UsageLineRefused {
     code: &'static str,
 }
 
-/// How a report is written.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    Events,
-    Event,
-}
-
-impl Form {
-    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-        let name = text(header::CONTENT_TYPE).and_then(|text| text.split(';').next()).unwrap_or("");
-        let encoding = text(header::CONTENT_ENCODING).unwrap_or("identity");
-        match name.trim().to_ascii_lowercase().as_str() {
-            _ if !encoding.eq_ignore_ascii_case("identity") => Err(Problem::unsupported_media_type(
-                "a report is not compressed",
-                "send it without `content-encoding`",
-            )),
-            "application/cloudevents-batch+json" => Ok(Self::Events),
-            "application/cloudevents+json" => Ok(Self::Event),
-            _ => Err(Problem::unsupported_media_type(
-                "no report of usage is of this type",
-                "send `content-type: application/cloudevents-batch+json`",
-            )),
-        }
-    }
-
-    fn bytes_max(self) -> usize {
-        match self {
-            Self::Events => EVENTS_BYTES_MAX,
-            Self::Event => crate::BODY_BYTES_MAX,
-        }
-    }
-
-    fn read(self, api: &Api, member: MemberId, body: &Held) -> Result<Batch, Problem> {
-        match self {
-            Self::Events => batch(api, member, &Report::of_many(&body.bytes)?),
-            Self::Event => batch(api, member, &Report::of_one(&body.bytes)?),
-        }
-    }
-}
-
-impl From<Unread> for Problem {
-    fn from(unread: Unread) -> Self {
-        let (index, is_json, why) = match unread {
-            Unread::OutOfRange => return sycee_core::Refusal::from(Refusal::OutOfRange).into(),
-            Unread::Event { index, is_json, why } => (index, is_json, why),
-        };
-        let status = if is_json { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-        Self::new(status, "api.bad_body", "an event cannot be read; none was counted")
-            .detail(format!("event {index}: {why}"))
-            .hint("see /api/v1/openapi.json")
-    }
-}
-
 /// Reports usage that was measured elsewhere: lines of one source, in order. Lines that cannot be counted are refused one by one;
 /// sent again, a report changes nothing and says so.
 #[utoipa::path(post, path = "/usage", operation_id = "usage_record", tag = "usage",
-    request_body(content((Vec<Event<'static>> = "application/cloudevents-batch+json"), (Event<'static> = "application/cloudevents+json"))),
+    request_body(content((Vec<Event<'static>> = "application/cloudevents-batch+json"), (Event<'static> = "application/cloudevents+json"),
+        (String = "application/vnd.sycee.usage+cbor"))),
     responses((status = 200, body = UsageCounted), (status = 400, body = ErrorBody, description = "it is not JSON, or did not come whole"),
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody, description = "the caller has no such source"),
         (status = 409, body = ErrorBody, description = "lines before these are missing, `expected` is the number to go on with; or the numbers stand for other lines"),
@@ -132,7 +70,13 @@ pub(crate) async fn record(
     match receive(&api, &caller, &parts.headers, &mut body).await {
         Ok((form, held)) => {
             let (member, held) = (caller.id, held);
-            let (batch, _held) = api.read(move |api| Ok((form.read(api, member, &held)?, held))).await?;
+            let read = move |api: &Api| {
+                let batch = form.read(api, member, &held)?;
+                // The node asks for it; here nobody waits for the thread that works it out.
+                batch.hash();
+                Ok((batch, held))
+            };
+            let (batch, _held) = api.read(read).await?;
             submit(&api, &caller, batch).await
         }
         Err(problem) => {
@@ -153,56 +97,6 @@ async fn receive(
     }
     let form = Form::of(headers)?;
     Ok((form, api.usage.room.read(headers, body, form.bytes_max()).await?))
-}
-
-fn batch(api: &Api, member: MemberId, report: &Report) -> Result<Batch, Problem> {
-    let source = source_named(&api.node.views().state, member, &report.source).ok_or_else(no_such_source)?;
-    let base = base(&report.rows);
-    let mut lines = Lines::default();
-    for rows in report.rows.chunks(GROUP) {
-        let views = api.node.views();
-        for row in rows {
-            assert!(lines.push(&line(&views.state, row, base)), "buckets were read as 32 bits");
-        }
-    }
-    let base = Time(base.saturating_mul(NANOSECONDS));
-    Ok(Batch::new(Content { source, first: report.first, base, lines }))
-}
-
-/// What starts are counted from: the earliest. Where that is too far from the latest to count, the middle of 49 days around the
-/// median: a start outside of them is written as their first or last moment, which is as little acceptable.
-fn base(rows: &[Row]) -> u64 {
-    let starts = || rows.iter().map(|row| row.start);
-    let (earliest, latest) = (starts().min().unwrap_or(0), starts().max().unwrap_or(0));
-    if u32::try_from(latest - earliest).is_ok() {
-        return earliest;
-    }
-    let mut sorted: Vec<u64> = starts().collect();
-    let middle = sorted.len() / 2;
-    let (_, median, _) = sorted.select_nth_unstable(middle);
-    median.saturating_sub(1 << 31)
-}
-
-fn line(state: &Core, row: &Row, base: u64) -> Line {
-    let is_theirs = |key: &KeyId| match row.consumer {
-        Consumer::Anybody => true,
-        Consumer::Member(member) => state.membership.keys().get(key).is_some_and(|key| key.member == member),
-        Consumer::Nobody => false,
-    };
-    let key = row.key.filter(is_theirs).and_then(|key| state.membership.key_handle(key));
-    let offer = row.offer.and_then(|offer| state.catalog.offer_handle(offer));
-    Line {
-        key: key.unwrap_or(NOBODY),
-        offer: offer.unwrap_or(NOBODY),
-        start_milliseconds: u32::try_from(row.start.saturating_sub(base)).unwrap_or(u32::MAX),
-        duration_milliseconds: row.duration_milliseconds,
-        microjoules: row.microjoules,
-        usage: row.usage,
-    }
-}
-
-fn no_such_source() -> Problem {
-    sycee_core::Refusal::from(Refusal::SourceNotFound).into()
 }
 
 async fn submit(api: &Api, caller: &Caller, batch: Batch) -> Result<Response, Problem> {
