@@ -55,6 +55,7 @@ def steps():
         pytest("engine", 240, "engine"),
         pytest("budget", 120, "budget"),
         pytest("recompute", 120, "recompute"),
+        pytest("proofs", 120, "proofs"),
         pytest("crash", 240, "crash"),
         Step("browser", ["npm", "test", "--silent"], 300, cwd=ROOT / "console/e2e"),
         pytest("recompute, an hour", 90 * 60, "recompute", RECOMPUTE_MINUTES="60"),
@@ -63,7 +64,7 @@ def steps():
     )}
 
 
-TEST = ["prepare", "check", "build", "console", "commands", "python clients", "node clients", "engine", "budget", "recompute", "crash", "browser"]
+TEST = ["prepare", "check", "build", "console", "commands", "python clients", "node clients", "engine", "budget", "recompute", "proofs", "crash", "browser"]
 SOAK = ["prepare", "build", "properties, 100 times", "crash, 100 times", "recompute, an hour"]
 # The last words of nextest, cargo test, vitest, pytest and Playwright; Node's test runner has its own form.
 SUMMARY = re.compile(r"^\s*(Summary \[|test result: |Tests  |\d+ (passed|failed)\b)")

@@ -406,6 +406,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports usage that was measured elsewhere: lines of one source, in order. Lines that cannot be counted are refused one by one;
+         *     sent again, a report changes nothing and says so.
+         */
+        post: operations["usage_record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/usage/handles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The handles of keys and offers, for reports in the binary form. */
+        post: operations["usage_handles_get"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/usage/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was metered elsewhere by hour, oldest first: of each offer, those at one's own sites for those who do not see all; or of one
+         *     account.
+         */
+        get: operations["usage_hours_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/usage/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All sources; one's own for those who do not see all. */
+        get: operations["usage_sources_list"];
+        put?: never;
+        /** Lets a member report usage under a name. */
+        post: operations["usage_sources_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -506,7 +581,8 @@ export interface components {
             sites: components["schemas"]["Site"][];
         };
         /**
-         * @description A whole catalogue. What a log offers and this does not name is suspended; members are never suspended by leaving them out.
+         * @description A whole catalogue. What a log offers and this does not name is suspended; members and sources are never suspended by leaving
+         *     them out.
          * @example {
          *       "member": [
          *         {
@@ -579,7 +655,8 @@ export interface components {
          *           "model_fee_ppm": 120000,
          *           "platform_fee_ppm": 50000
          *         }
-         *       ]
+         *       ],
+         *       "source": []
          *     }
          */
         CatalogDocument: {
@@ -588,6 +665,7 @@ export interface components {
             offer?: components["schemas"]["DocumentOffer"][];
             provider?: components["schemas"]["DocumentProvider"][];
             site?: components["schemas"]["DocumentSite"][];
+            source?: components["schemas"]["DocumentSource"][];
         };
         /**
          * @description What a change does.
@@ -600,7 +678,7 @@ export interface components {
             before: string | null;
             kind: components["schemas"]["ChangeKind"];
             name: string;
-            /** @description `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule` … */
+            /** @description `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule`, `source` … */
             what: string;
         };
         /**
@@ -731,6 +809,15 @@ export interface components {
             /** @description The region's name in Chinese. */
             region_zh?: string | null;
             simulated?: boolean;
+        };
+        /** @description A source of usage that is measured elsewhere. */
+        DocumentSource: {
+            /** @description Name of the member that reports; it has the role `meter`. */
+            member: string;
+            /** @description As its events name it; once for each member. */
+            name: string;
+            /** @description Name of the provider whose offers it may report for; all offers if left out. */
+            provider?: string | null;
         };
         /**
          * @description What was asked for.
@@ -1043,6 +1130,18 @@ export interface components {
             /** @description Give this as `cursor` for the next page; null on the last. */
             next: string | null;
         };
+        /** @description One page of a list. */
+        Page_UsageHour: {
+            items: components["schemas"]["UsageHour"][];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
+        };
+        /** @description One page of a list. */
+        Page_UsageSource: {
+            items: components["schemas"]["UsageSource"][];
+            /** @description Give this as `cursor` for the next page; null on the last. */
+            next: string | null;
+        };
         /**
          * @description Why somebody is paid.
          * @enum {string}
@@ -1056,6 +1155,7 @@ export interface components {
          *         "message": "refused: balance too low",
          *         "detail": null,
          *         "hint": "see the account's `available`",
+         *         "expected": null,
          *         "request_id": "019a9f3c5e7b7c41a2d30f6b8e9d1c27"
          *       }
          *     }
@@ -1067,6 +1167,11 @@ export interface components {
             /** @description Stable, `institution.code` for refusals. */
             code: string;
             detail: string | null;
+            /**
+             * Format: int64
+             * @description After `metering.gap`, the number of the line that the source goes on with.
+             */
+            expected: number | null;
             /** @description What would help. */
             hint: string | null;
             message: string;
@@ -1297,6 +1402,211 @@ export interface components {
             /** @description The receipt's id, or the words given with a deposit, payout or correction. */
             reference: string | null;
             role: components["schemas"]["PartyRole"] | null;
+        };
+        /** @description What became of a report. `accepted`, `duplicates` and the number of `refused` come to the number of its lines. */
+        UsageCounted: {
+            /**
+             * Format: int64
+             * @description Lines that were counted and paid.
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description Lines that were counted before: they changed nothing.
+             */
+            duplicates: number;
+            /**
+             * Format: int64
+             * @description The number of the source's next line.
+             */
+            next: number;
+            /** @description What was paid, by the asset's code. */
+            paid: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Where it is written; null if all of it was counted before.
+             */
+            position: number | null;
+            /** @description The lines that brought no money, in order. */
+            refused: components["schemas"]["UsageLineRefused"][];
+            /**
+             * Format: int64
+             * @description Lines that were counted and could not be paid; they are among `refused`.
+             */
+            unbilled: number;
+        };
+        /**
+         * @description A metered request as an event of `CloudEvents` 1.0. Attributes that are not named here, such as `time`, are passed over.
+         * @example {
+         *       "specversion": "1.0",
+         *       "type": "dev.sycee.usage.v1",
+         *       "source": "night-batches",
+         *       "id": "7c1f",
+         *       "sequence": "0",
+         *       "data": {
+         *         "key": "key_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *         "offer": "off_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *         "usage": {
+         *           "input_uncached": 1200,
+         *           "output_visible": 340
+         *         },
+         *         "start": "2026-11-20T09:30:00.250Z",
+         *         "duration_ms": 4100,
+         *         "joules": 655.2
+         *       }
+         *     }
+         */
+        UsageEvent: {
+            data: components["schemas"]["UsageEventData"];
+            /** @description Any text but an empty one; a line is known by its `sequence`. */
+            id: string;
+            /** @description The number of the line, in decimal digits: from 0 on, one more with each event. */
+            sequence: string;
+            /** @description Name of the source; the same in all events of a batch. */
+            source: string;
+            /** @description `1.0` */
+            specversion: string;
+            /** @description `dev.sycee.usage.v1` */
+            type: string;
+        };
+        /** @description What was used. */
+        UsageEventData: {
+            /** @description Id of the member whose key it has to be, to be on the safe side. */
+            consumer?: string | null;
+            /** Format: int32 */
+            duration_ms: number;
+            /**
+             * Format: double
+             * @description Energy at the machine; counted in whole microjoules.
+             */
+            joules: number;
+            /** @description Id of the key that the request was made with; its account pays. */
+            key: string;
+            offer: string;
+            /** @description When the request started, RFC 3339; counted in whole milliseconds. */
+            start: string;
+            /** @description Tokens by bucket, those above zero; each below 2^32. */
+            usage: {
+                [key: string]: number;
+            };
+        };
+        /** @description Handles in the order of the question. A handle names its thing for ever. */
+        UsageHandles: {
+            /** @description Null for a key that is not there or spends from no account. */
+            keys: (number | null)[];
+            /** @description Null for an offer that is not there or not the caller's to report for. */
+            offers: (number | null)[];
+        };
+        /**
+         * @description What to look up.
+         * @example {
+         *       "keys": [
+         *         "key_019a9f3c5e7b7c41a2d30f6b8e9d1c27"
+         *       ],
+         *       "offers": [
+         *         "off_019a9f3c5e7b7c41a2d30f6b8e9d1c27"
+         *       ]
+         *     }
+         */
+        UsageHandlesQuestion: {
+            /** @description Ids of keys; 4,096 keys and offers together at most. */
+            keys?: string[];
+            /** @description Ids of offers. */
+            offers?: string[];
+        };
+        /** @description What was metered elsewhere and started in an hour: of an offer, or of an account that paid. */
+        UsageHour: {
+            /** @description Null if it is of an offer. */
+            account: string | null;
+            asset: string;
+            /** @description Tokens by bucket, those above zero; null if it is of an account. */
+            buckets: {
+                [key: string]: number;
+            } | null;
+            /** @description When it began, RFC 3339. */
+            hour: string;
+            /**
+             * Format: double
+             * @description Energy at the machine; null if it is of an account.
+             */
+            joules: number | null;
+            /**
+             * Format: int64
+             * @description Lines that were counted.
+             */
+            lines: number;
+            model_name: string | null;
+            /** @description What was paid. */
+            money: string;
+            /** @description Null if it is of an account. */
+            offer: string | null;
+            site_name: string | null;
+            /**
+             * Format: int64
+             * @description Of all buckets.
+             */
+            tokens: number;
+            /**
+             * Format: int64
+             * @description Of these, lines that could not be paid; null if it is of an account.
+             */
+            unbilled: number | null;
+        };
+        /** @description A line that brought no money. */
+        UsageLineRefused: {
+            /** @description Why: `metering.line.…`. */
+            code: string;
+            /**
+             * Format: int32
+             * @description Which of the report it is, from zero.
+             */
+            index: number;
+            /**
+             * Format: int64
+             * @description The number of the line.
+             */
+            sequence: number;
+        };
+        /** @description Who reports usage, for whom, and how far they have come. */
+        UsageSource: {
+            id: string;
+            /** @description When that was answered. */
+            last_at: string | null;
+            /**
+             * Format: int64
+             * @description Position of its last batch that counted anything, since the platform was started; null before.
+             */
+            last_position: number | null;
+            member: string;
+            member_name: string;
+            /** @description As its events name it. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The number of its next line.
+             */
+            next: number;
+            /** @description Id of the provider whose offers it may report for; null for all offers. */
+            provider: string | null;
+            provider_name: string | null;
+        };
+        /**
+         * @example {
+         *       "name": "night-batches",
+         *       "member": "mem_019a9f3c5e7b7c41a2d30f6b8e9d1c27",
+         *       "reason": "contract 2026-114"
+         *     }
+         */
+        UsageSourceDraft: {
+            /** @description Id of the member that will report; it has the role `meter`. */
+            member: string;
+            /** @description What the `source` of its events will say; once for each member. */
+            name: string;
+            /** @description Id of the provider whose offers it may report for; all offers if left out. */
+            provider?: string | null;
+            reason: string;
         };
     };
     responses: {
@@ -2602,6 +2912,313 @@ export interface operations {
                 };
             };
             401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": components["schemas"]["UsageEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["UsageEvent"][];
+                "application/vnd.sycee.usage+cbor": string;
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageCounted"];
+                };
+            };
+            /** @description it is not JSON, or did not come whole */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the caller has no such source */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description lines before these are missing, `expected` is the number to go on with; or the numbers stand for other lines */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it is of another type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description more is waiting than the platform keeps; `retry-after` says when again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_handles_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageHandlesQuestion"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageHandles"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_hours_list: {
+        parameters: {
+            query?: {
+                /** @description Id of the account that paid; by offer if left out. */
+                account?: string;
+                /** @description RFC 3339; hours that begin then or later. */
+                from?: string;
+                /** @description RFC 3339; hours that begin before. */
+                to?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UsageHour"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_sources_list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Items of a page: 50 if left out, at most 200. */
+                limit?: number;
+                /** @description Wait, at most five seconds, until the answer shows the entry at this position. */
+                at_least?: components["parameters"]["at_least"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UsageSource"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    usage_sources_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A UUIDv7 drawn for this request; a retry repeats it and happens once. With another body it is refused. Send one with whatever moves money. */
+                "Idempotency-Key"?: components["parameters"]["idempotency_key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageSourceDraft"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            201: {
+                headers: {
+                    "x-sycee-position": components["headers"]["position"];
+                    "idempotency-replayed": components["headers"]["replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageSource"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            /** @description Not the caller's to see or to do. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is there already, or the Idempotency-Key stands for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: the rules do not allow it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Undecided"];
             default: components["responses"]["Problem"];
         };
     };

@@ -1,6 +1,7 @@
 //! Bodies, queries and paths: read strictly, refused with the reason.
 use crate::error::Problem;
 use crate::state::Api;
+use crate::time;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -8,6 +9,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::str::FromStr;
+use sycee_core::ids::Time;
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -57,4 +59,13 @@ impl<T: FromStr<Err: Display>> FromRequestParts<Api> for Named<T> {
 /// Text that should be an id and is none.
 pub(crate) fn bad_id(error: &impl Display) -> Problem {
     Problem::bad_request("api.bad_id", error.to_string())
+}
+
+/// A moment of a query, or another if it names none.
+pub(crate) fn moment(text: Option<&str>, otherwise: Time) -> Result<Time, Problem> {
+    let Some(text) = text else { return Ok(otherwise) };
+    time::parse(text).ok_or_else(|| {
+        Problem::bad_request("api.bad_query", format!("`{text}` is not a time"))
+            .hint("RFC 3339, such as 2026-12-01T00:00:00Z")
+    })
 }

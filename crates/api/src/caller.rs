@@ -25,7 +25,11 @@ pub(crate) struct Caller {
 impl Caller {
     /// Operators and auditors.
     pub(crate) fn sees_all(&self) -> bool {
-        self.member.roles.contains(&Role::Operator) || self.member.roles.contains(&Role::Auditor)
+        self.is_operator() || self.member.roles.contains(&Role::Auditor)
+    }
+
+    pub(crate) fn is_operator(&self) -> bool {
+        self.member.roles.contains(&Role::Operator)
     }
 
     pub(crate) fn may_see_member(&self, member: MemberId) -> Result<(), Problem> {

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use sycee_core::Outcome;
 use sycee_core::entry::Submission;
 use sycee_core::ids::{MemberId, ModelId, OfferId, SiteId};
-use sycee_core::membership::Role;
 use sycee_core::permission::{self, Actor};
 use sycee_node::Handle;
 use utoipa::{IntoParams, ToSchema};
@@ -30,7 +29,7 @@ pub(crate) use view::{Catalog, Model, Offer, Site, site as site_view};
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChangeMade {
     pub kind: ChangeKind,
-    /// `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule` …
+    /// `member`, `account`, `provider`, `site`, `model`, `offer`, `schedule`, `source` …
     pub what: String,
     pub name: String,
     pub before: Option<String>,
@@ -154,7 +153,7 @@ pub(crate) async fn post_apply(
     Asked(query): Asked<ApplyQuery>,
     Body(document): Body<Document>,
 ) -> Result<Json<Applied>, Problem> {
-    if !caller.member.roles.contains(&Role::Operator) {
+    if !caller.is_operator() {
         return Err(permission::Refusal::NotPermitted.into());
     }
     let reason = match (query.reason, query.dry_run) {

@@ -24,6 +24,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
         (name = "accounts", description = "Money: what is there, and how it came and went."),
         (name = "catalog", description = "What is offered, where, at what price."),
         (name = "receipts", description = "What was bought, at what price, and who was paid."),
+        (name = "usage", description = "What was measured elsewhere: who reports it, lines of it in bulk, and what it came to."),
         (name = "overview", description = "Everything at one look, once or live."),
     ),
     modifiers(&Schemes),
@@ -95,9 +96,9 @@ fn entries(object: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
 }
 
 /// Whether an operation sends one command, which may carry a key: signing in writes nothing, and a catalogue applied again finds
-/// nothing to change.
+/// nothing to change. Lines of usage have numbers of their own, and asking for handles changes nothing.
 fn takes_idempotency_key(path: &str, method: &str) -> bool {
-    method != "get" && path != "/session" && path != "/catalog/apply"
+    method != "get" && !["/session", "/catalog/apply", "/usage", "/usage/handles"].contains(&path)
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {

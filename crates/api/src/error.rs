@@ -28,7 +28,7 @@ pub(crate) struct Problem {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem, example = json!({"error": {
     "code": "ledger.balance_too_low", "message": "refused: balance too low", "detail": null,
-    "hint": "see the account's `available`", "request_id": "019a9f3c5e7b7c41a2d30f6b8e9d1c27"
+    "hint": "see the account's `available`", "expected": null, "request_id": "019a9f3c5e7b7c41a2d30f6b8e9d1c27"
 }}))]
 pub(crate) struct ErrorBody {
     pub(crate) error: ProblemBody,
@@ -42,6 +42,8 @@ pub(crate) struct ProblemBody {
     detail: Option<String>,
     /// What would help.
     hint: Option<String>,
+    /// After `metering.gap`, the number of the line that the source goes on with.
+    expected: Option<u64>,
     /// As in the header `x-request-id`; filled in on the way out.
     pub(crate) request_id: String,
 }
@@ -53,6 +55,7 @@ impl Problem {
             message: message.into(),
             detail: None,
             hint: None,
+            expected: None,
             request_id: String::new(),
         });
         Self { status, body, retry_after_seconds: None, replayed: None }
@@ -107,9 +110,43 @@ impl Problem {
             .hint("send `authorization: Bearer sk-sycee-…`, or sign in")
     }
 
+    pub(crate) fn needs_meter() -> Self {
+        Self::from(permission::Refusal::NotPermitted).hint("this needs the role `meter`")
+    }
+
+    /// The caller has no source of that name, whatever others have.
+    pub(crate) fn no_such_source() -> Self {
+        Refusal::from(metering::Refusal::SourceNotFound).into()
+    }
+
     pub(crate) fn not_yours() -> Self {
         let code = membership::Refusal::NotYours.code();
         Self::new(StatusCode::FORBIDDEN, code, "this belongs to another member")
+    }
+
+    pub(crate) fn unsupported_media_type(message: &str, hint: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "api.bad_body", message).hint(hint)
+    }
+
+    /// So much of reports is under way that there is no room for another.
+    pub(crate) fn reports_crowd() -> Self {
+        let message = "too many reports of usage are under way";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "node.overloaded", message)
+            .hint("nothing has happened; send it again")
+            .retry_after(1)
+    }
+
+    /// A report of usage that has no outcome. Its sender is the one who sends too much.
+    pub(crate) fn of_report(unavailable: Unavailable) -> Self {
+        let mut problem = Self::from(unavailable);
+        match unavailable {
+            Unavailable::Overloaded => problem.status = StatusCode::TOO_MANY_REQUESTS,
+            Unavailable::ClockJumped => {}
+            Unavailable::Stopped => {
+                problem = problem.hint("send it again: what was counted is not counted twice");
+            }
+        }
+        problem
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -127,7 +164,10 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let code = refusal.code();
         let words = code.split_once('.').map_or(code, |(_, words)| words).replace('_', " ");
-        let problem = Self::new(status_of(refusal), code, format!("refused: {words}"));
+        let mut problem = Self::new(status_of(refusal), code, format!("refused: {words}"));
+        if let Refusal::Metering(metering::Refusal::Gap { expected }) = refusal {
+            problem.body.expected = Some(expected);
+        }
         match hint_of(refusal) {
             Some(hint) => problem.hint(hint),
             None => problem,
@@ -230,7 +270,6 @@ fn status_of_settlement(refusal: settlement::Refusal) -> StatusCode {
     }
 }
 
-/// What would help, for those refusals whose words do not say it.
 fn status_of_metering(refusal: metering::Refusal) -> StatusCode {
     use metering::Refusal as No;
     match refusal {
@@ -242,6 +281,7 @@ fn status_of_metering(refusal: metering::Refusal) -> StatusCode {
     }
 }
 
+/// What would help, for those refusals whose words do not say it.
 fn hint_of(refusal: Refusal) -> Option<&'static str> {
     match refusal {
         Refusal::Permission(permission::Refusal::NotPermitted) => Some("this needs the operator's role"),
@@ -259,6 +299,15 @@ fn hint_of(refusal: Refusal) -> Option<&'static str> {
             Some("keys are forgotten after a day; send it without one only if it may happen twice")
         }
         Refusal::Ledger(ledger::Refusal::BalanceTooLow) => Some("see the account's `available`"),
+        Refusal::Metering(metering::Refusal::Gap { expected: _ }) => Some("go on from the line `expected`"),
+        Refusal::Metering(metering::Refusal::OtherContent) => {
+            Some("a number stands for one line for ever: send new lines under new numbers")
+        }
+        Refusal::Metering(metering::Refusal::OutOfRange) => Some("send between 1 and 65,536 lines"),
+        Refusal::Metering(metering::Refusal::SourceNotFound) => {
+            Some("`source` is the name of one of your sources, see /api/v1/usage/sources")
+        }
+        Refusal::Metering(metering::Refusal::RoleMissing) => Some("give the member the role `meter` first"),
         Refusal::Genesis(_)
         | Refusal::Ledger(_)
         | Refusal::Params(_)

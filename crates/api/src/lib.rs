@@ -31,6 +31,7 @@ mod statements;
 mod submit;
 mod system;
 pub mod time;
+mod usage;
 mod vocabulary;
 
 use axum::Router;
@@ -72,6 +73,10 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(catalog::post_apply))
         .routes(routes!(receipts::list))
         .routes(routes!(receipts::get))
+        .routes(routes!(usage::record::record))
+        .routes(routes!(usage::handles::get))
+        .routes(routes!(usage::hours::list))
+        .routes(routes!(usage::sources::list, usage::sources::create))
         .routes(routes!(overview::get))
         .routes(routes!(overview::follow))
 }

@@ -3,6 +3,7 @@ use crate::attempts::Attempts;
 use crate::error::Problem;
 use crate::overview::Board;
 use crate::session::Sessions;
+use crate::usage::Desk;
 use std::fmt;
 use std::sync::Arc;
 use sycee_core::catalog::{Offer, Site};
@@ -67,6 +68,7 @@ pub(crate) struct Api {
     pub(crate) attempts: Arc<Attempts>,
     pub(crate) options: Arc<Options>,
     pub(crate) board: Arc<Board>,
+    pub(crate) usage: Arc<Desk>,
 }
 
 impl Api {
@@ -77,6 +79,7 @@ impl Api {
             attempts: Arc::default(),
             options: Arc::new(options),
             board: Arc::default(),
+            usage: Arc::default(),
         }
     }
 

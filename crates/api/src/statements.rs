@@ -1,6 +1,6 @@
 //! Statements: every movement of an account with what it had after it, as JSON in pages or as one CSV.
 use crate::accounts::named;
-use crate::body::{Asked, Named};
+use crate::body::{Asked, Named, moment};
 use crate::caller::Caller;
 use crate::error::{ErrorBody, Problem};
 use crate::lines;
@@ -121,14 +121,6 @@ fn too_long() -> Problem {
 struct Span {
     from: Time,
     to: Time,
-}
-
-fn moment(text: Option<&str>, otherwise: Time) -> Result<Time, Problem> {
-    let Some(text) = text else { return Ok(otherwise) };
-    time::parse(text).ok_or_else(|| {
-        Problem::bad_request("api.bad_query", format!("`{text}` is not a time"))
-            .hint("RFC 3339, such as 2026-12-01T00:00:00Z")
-    })
 }
 
 fn read(

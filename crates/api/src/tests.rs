@@ -12,5 +12,6 @@ mod routes;
 mod schema;
 mod sessions;
 mod statements;
+mod usage;
 mod world;
 mod writes;

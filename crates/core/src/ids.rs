@@ -1,7 +1,8 @@
 //! Names of things: 128-bit ids, dense handles, assets, hashes and time.
 //!
 //! Ids are UUIDv7 drawn by callers, so they sort by the time they were drawn, and print with a prefix that says what they
-//! name (`req_0192…`). A handle is what the core assigns to an account for its hot tables; it never leaves the state.
+//! name (`req_0192…`). A handle is a small number that the core assigns for its hot tables; outside, lines of
+//! metering in columns name keys and offers by theirs, and nothing else does.
 use core::fmt;
 use core::str::FromStr;
 use minicbor::decode::Error as DecodeError;

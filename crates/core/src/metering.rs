@@ -129,9 +129,10 @@ impl Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum LineRefusal {
+    /// There is no such key that spends from an account.
     #[n(0)]
     KeyNotFound,
-    /// The key is revoked, its member suspended, or it has no account to spend from.
+    /// The key is revoked, or its member suspended.
     #[n(1)]
     KeyNotFitting,
     #[n(2)]

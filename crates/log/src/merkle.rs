@@ -1,4 +1,5 @@
-//! The Merkle tree over the leaves (RFC 6962, section 2.1), as far as a writer needs it.
+//! The Merkle tree over the leaves (RFC 6962, section 2.1): here what a writer needs, beneath it how leaves are proved
+//! ([`proof`]), what is handed to whom ([`file`]) and in which pieces the tree is ([`tile`]).
 //!
 //! Appending and the root need only the roots of the complete subtrees that the leaves so far split into: one
 //! for each bit that is set in their number. Five leaves:
@@ -14,6 +15,12 @@ use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 use crate::frame::Hash;
+
+pub mod file;
+pub mod proof;
+pub mod tile;
+
+pub use proof::Subtree;
 
 /// The complete subtrees of a growing tree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,6 +56,16 @@ impl Frontier {
     pub fn root(&self) -> Hash {
         let joined = self.roots.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
         joined.unwrap_or_else(|| Sha256::digest([]).into())
+    }
+
+    /// The complete subtrees with their roots, the largest first.
+    pub fn subtrees(&self) -> impl Iterator<Item = (Subtree, Hash)> + '_ {
+        let mut left = self.size;
+        self.roots.iter().map(move |root| {
+            let (start, level) = (self.size - left, left.ilog2());
+            left -= 1 << level;
+            (Subtree { level, index: start >> level }, *root)
+        })
     }
 
     /// For a snapshot: the size, then the roots.
@@ -171,8 +188,15 @@ mod tests {
             let leaf = leaf_hash(&index.to_le_bytes());
             leaves.push(leaf);
             frontier.push(leaf);
+            for (subtree, hash) in frontier.subtrees() {
+                let beneath = subtree.leaves();
+                let beneath = usize::try_from(beneath.start).unwrap()..usize::try_from(beneath.end).unwrap();
+                assert_eq!(hash, root_of(&leaves[beneath]), "{subtree:?}");
+            }
         }
         assert_eq!(frontier.size(), 300);
+        let widths: Vec<_> = frontier.subtrees().map(|(subtree, _)| subtree.level).collect();
+        assert_eq!(widths, [8, 5, 3, 2]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line: what each command is called, takes, and says of itself.
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use sycee_core::ids::RequestId;
 
 /// Runs a token economy: meters AI tokens, prices them, splits each payment, settles on a ledger that anyone can verify.
 #[derive(Debug, Parser)]
@@ -28,6 +29,9 @@ pub(crate) enum Command {
     Restore(Copy),
     /// Run a production rule on a file of cases: what would this usage, this split give?
     Calc(Calc),
+    /// Prove that something is in a log, and check such a proof without the log.
+    #[command(subcommand)]
+    Proof(Proof),
     /// Run one simulated provider, for tests and for trying things.
     Provider(Provider),
     /// Measure what this machine can do.
@@ -162,7 +166,7 @@ pub(crate) struct Serve {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Apply {
-    /// Members, providers, sites, models and offers.
+    /// Members, providers, sites, models, offers and sources of usage.
     pub(crate) file: PathBuf,
     /// The platform.
     #[arg(long, default_value = "http://127.0.0.1:7720", value_name = "URL")]
@@ -206,6 +210,86 @@ pub(crate) struct Calc {
     pub(crate) kind: String,
     /// One input, or a file with `cases`.
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Proof {
+    /// Check a proof file with the log's key and nothing else, step by step.
+    Verify(ProofVerify),
+    /// Print what a proof file says, unchecked.
+    Show {
+        /// The proof file.
+        file: PathBuf,
+    },
+    /// Make the proof of a receipt, or of the entry at a position, from a log directory.
+    Make {
+        /// The directory of the log.
+        dir: PathBuf,
+        /// A receipt, such as `req_0192…`, or a position.
+        what: What,
+        /// Also if the entry names other requests, which whoever gets the file then sees.
+        #[arg(long)]
+        with_others: bool,
+        /// Write it to this file instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Make the proof that a log still begins as a checkpoint says that was kept.
+    Growth {
+        /// The directory of the log.
+        dir: PathBuf,
+        /// The checkpoint.
+        kept: PathBuf,
+        /// Write it to this file instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Print the key that proofs of a log are checked with. Hand it on apart from any proof.
+    Key {
+        /// The directory of the log.
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProofVerify {
+    /// The proof file.
+    pub(crate) file: PathBuf,
+    /// The log's key, or a file that has it.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: String,
+    /// For the proof that a log has grown: the checkpoint that was kept.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kept: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is to be proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Receipt(RequestId),
+    Position(u64),
+}
+
+impl std::str::FromStr for What {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let receipt = text.parse().map(Self::Receipt).ok();
+        let position = || text.parse().map(Self::Position).ok();
+        receipt.or_else(position).ok_or("neither a receipt, such as `req_0192…`, nor a position")
+    }
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Receipt(request) => request.fmt(f),
+            Self::Position(position) => write!(f, "position {position}"),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -22,6 +22,7 @@ mod counting;
 mod demo;
 mod located;
 mod platform;
+mod proof;
 mod provider;
 mod serve;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         cli::Command::Backup(arguments) => books::backup(arguments),
         cli::Command::Restore(arguments) => books::restore(arguments),
         cli::Command::Calc(arguments) => calc::run(&arguments.kind, &arguments.file),
+        cli::Command::Proof(command) => proof::run(command),
         cli::Command::Provider(arguments) => provider::run(arguments),
         cli::Command::Bench(arguments) => bench::run(arguments),
     };

@@ -2,7 +2,7 @@
 //!
 //! Both are read from the source, because the source is where they are kept true. The header lists invariants as
 //! `- L1 The balances of an asset sum to zero.`; `enum Refusal` lists refusals in order of precedence and its `code()`
-//! gives each a stable name.
+//! gives each a stable name; `enum LineRefusal` those of one line where a command has many.
 
 use std::collections::BTreeMap;
 
@@ -46,8 +46,30 @@ pub(crate) struct Invariant {
     pub(crate) line: usize,
 }
 
+/// What is refused: a whole command, or one line of it while the others are decided all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Of {
+    Command,
+    Line,
+}
+
+impl Of {
+    /// The name of the enum that lists such refusals.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Command => "Refusal",
+            Self::Line => "LineRefusal",
+        }
+    }
+
+    fn named(path: &syn::Ident) -> Option<Self> {
+        [Self::Command, Self::Line].into_iter().find(|of| path == of.name())
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
+    pub(crate) of: Of,
     pub(crate) variant: String,
     /// None when `code()` has no arm with a text for it.
     pub(crate) code: Option<String>,
@@ -153,7 +175,7 @@ fn refusals(file: &File) -> Vec<Refusal> {
     visitor.visit_file(&rust.syntax);
     let Refusals { mut found, mut codes, .. } = visitor;
     for refusal in &mut found {
-        refusal.code = codes.remove(&refusal.variant);
+        refusal.code = codes.remove(&(refusal.of, refusal.variant.clone()));
     }
     found
 }
@@ -162,16 +184,15 @@ struct Refusals<'a> {
     path: &'a str,
     found: Vec<Refusal>,
     /// From variant to code, out of the arms of `code()`.
-    codes: BTreeMap<String, String>,
+    codes: BTreeMap<(Of, String), String>,
 }
 
 impl<'ast> Visit<'ast> for Refusals<'_> {
     fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
-        if item.ident != "Refusal" {
-            return;
-        }
+        let Some(of) = Of::named(&item.ident) else { return };
         for variant in &item.variants {
             self.found.push(Refusal {
+                of,
                 variant: variant.ident.to_string(),
                 code: None,
                 passes_on: passes_on(&variant.fields),
@@ -186,14 +207,15 @@ impl<'ast> Visit<'ast> for Refusals<'_> {
         let syn::Type::Path(on) = &*item.self_ty else {
             return;
         };
-        if !on.path.is_ident("Refusal") {
+        let Some(of) = on.path.get_ident().and_then(Of::named) else { return };
+        if item.trait_.is_some() {
             return;
         }
         for part in &item.items {
             if let syn::ImplItem::Fn(function) = part
                 && function.sig.ident == "code"
             {
-                Arms { codes: &mut self.codes }.visit_block(&function.block);
+                Arms { of, codes: &mut self.codes }.visit_block(&function.block);
             }
         }
     }
@@ -211,7 +233,8 @@ fn passes_on(fields: &syn::Fields) -> Option<String> {
 }
 
 struct Arms<'a> {
-    codes: &'a mut BTreeMap<String, String>,
+    of: Of,
+    codes: &'a mut BTreeMap<(Of, String), String>,
 }
 
 impl<'ast> Visit<'ast> for Arms<'_> {
@@ -225,7 +248,7 @@ impl<'ast> Visit<'ast> for Arms<'_> {
         };
         for path in patterns.into_iter().filter_map(pattern_path) {
             if let Some(last) = path.segments.last() {
-                self.codes.insert(last.ident.to_string(), code.value());
+                self.codes.insert((self.of, last.ident.to_string()), code.value());
             }
         }
     }
@@ -277,6 +300,17 @@ pub enum Refusal {
     Unnamed,
     Params(#[n(0)] params::Refusal),
 }
+pub enum LineRefusal {
+    /// Of a line.
+    NotFound,
+}
+impl LineRefusal {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => \"ledger.line.not_found\",
+        }
+    }
+}
 impl Refusal {
     pub fn code(self) -> &'static str {
         match self {
@@ -304,6 +338,7 @@ impl Refusal {
             (Some("ledger.low"), ""),
             (None, ""),
             (None, ""),
+            (Some("ledger.line.not_found"), "Of a line."),
         ];
         assert_eq!(refusals, expected);
         let passed_on: Vec<_> = ledger.refusals.iter().filter_map(|it| it.passes_on.as_deref()).collect();

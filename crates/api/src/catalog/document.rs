@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// A whole catalogue. What a log offers and this does not name is suspended; members are never suspended by leaving them out.
+/// A whole catalogue. What a log offers and this does not name is suspended; members and sources are never suspended by leaving
+/// them out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CatalogDocument, example = json!({
@@ -20,7 +21,8 @@ use utoipa::ToSchema;
         "joules_output": "1.9", "basis": "published"}],
     "model": [{"name": "lab-7b", "kind": "chat", "author": "Lab", "account": "royalties", "context": 32768}],
     "offer": [{"model": "lab-7b", "site": "zhongwei-1", "output_max": 8192, "concurrency_max": 64, "asset": "CNY",
-        "prices": {"input": "1.2", "output": "4.8", "cache_read": "0.12"}, "model_fee_ppm": 120_000, "platform_fee_ppm": 50_000}]
+        "prices": {"input": "1.2", "output": "4.8", "cache_read": "0.12"}, "model_fee_ppm": 120_000, "platform_fee_ppm": 50_000}],
+    "source": []
 }))]
 pub struct Document {
     #[serde(default, rename = "member")]
@@ -33,6 +35,8 @@ pub struct Document {
     pub models: Vec<Model>,
     #[serde(default, rename = "offer")]
     pub offers: Vec<Offer>,
+    #[serde(default, rename = "source")]
+    pub sources: Vec<Source>,
 }
 
 /// A member and its accounts.
@@ -170,4 +174,18 @@ pub struct Offer {
     /// RFC 3339; as soon as the notice allows if left out.
     #[serde(default)]
     pub from: Option<String>,
+}
+
+/// A source of usage that is measured elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DocumentSource)]
+pub struct Source {
+    /// As its events name it; once for each member.
+    pub name: String,
+    /// Name of the member that reports; it has the role `meter`.
+    pub member: String,
+    /// Name of the provider whose offers it may report for; all offers if left out.
+    #[serde(default)]
+    pub provider: Option<String>,
 }

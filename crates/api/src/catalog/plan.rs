@@ -10,10 +10,11 @@ use sycee_core::State;
 use sycee_core::catalog::{self, Command as Catalog, Subject};
 use sycee_core::entry::Command;
 use sycee_core::ids::{
-    AccountId, Asset, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId,
+    AccountId, Asset, MemberId, ModelId, OfferId, OrganisationId, ProviderId, ScheduleId, SiteId, SourceId,
 };
 use sycee_core::ledger;
 use sycee_core::membership::{self, Command as Membership, Standing};
+use sycee_core::metering;
 
 /// What a change does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -47,6 +48,7 @@ pub(crate) fn plan(state: &State, document: &Document, draw: Draw<'_>) -> Result
     planner.sites(&document.sites)?;
     planner.models(&document.models)?;
     planner.offers(&document.offers)?;
+    planner.sources(&document.sources)?;
     planner.left_out();
     Ok(planner.changes)
 }
@@ -62,6 +64,8 @@ struct Planner<'a> {
     sites: BTreeMap<String, SiteId>,
     models: BTreeMap<String, ModelId>,
     offers: BTreeMap<(ModelId, SiteId), OfferId>,
+    /// With the provider that each reports for.
+    sources: BTreeMap<(MemberId, String), Option<ProviderId>>,
     /// What of the log's catalogue the document names.
     named: Vec<Subject>,
     /// What the document has named so far, by kind and name.
@@ -92,6 +96,14 @@ impl<'a> Planner<'a> {
             sites: catalog.sites().iter().map(|(id, it)| (it.name.clone(), *id)).collect(),
             models: catalog.models().iter().map(|(id, it)| (it.name.clone(), *id)).collect(),
             offers: catalog.offers().iter().map(|(id, it)| ((it.model, it.site), *id)).collect(),
+            // Of two of one name the older counts, as when its events come.
+            sources: state
+                .metering
+                .sources()
+                .iter()
+                .rev()
+                .map(|(_, it)| ((it.member, it.name.clone()), it.provider))
+                .collect(),
             named: Vec::new(),
             written: BTreeSet::new(),
             changes: Vec::new(),
@@ -387,6 +399,39 @@ impl<'a> Planner<'a> {
             let change = self.push(ChangeKind::Change, "schedule", name, command);
             (change.before, change.after) = difference;
         }
+    }
+
+    fn sources(&mut self, sources: &[document::Source]) -> Result<(), Unfit> {
+        for (index, source) in sources.iter().enumerate() {
+            let at = Reading::new("source", index);
+            let member = *self
+                .members
+                .get(&source.member)
+                .ok_or_else(|| at.unknown("member", "member", &source.member))?;
+            let known = |name: &String| match self.providers.get(name) {
+                Some((id, _)) => Ok(*id),
+                None => Err(at.unknown("provider", "provider", name)),
+            };
+            let provider = source.provider.as_ref().map(known).transpose()?;
+            let name = format!("{} of {}", source.name, source.member);
+            self.once(&at, "source", &name)?;
+            let key = (member, source.name.clone());
+            match self.sources.get(&key) {
+                Some(same) if *same == provider => {}
+                Some(_) => {
+                    return Err(at.fixed("provider", "a source stays with the provider it reports for"));
+                }
+                None => {
+                    self.sources.insert(key, provider);
+                    let id = SourceId((self.draw)());
+                    let details = metering::Source { member, name: source.name.clone(), provider };
+                    let command = metering::Command::OpenSource { source: id, details };
+                    let after = source.provider.as_ref().map(|provider| format!("for {provider}"));
+                    self.push(ChangeKind::Add, "source", &name, command).after = after;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Suspends what the document does not name, and resumes what it names again.

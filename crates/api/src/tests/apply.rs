@@ -85,6 +85,43 @@ async fn what_is_new_is_added() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sources_are_opened_and_stay() {
+    let world = World::new().await;
+    let mut document = catalogue();
+    let mia = json!({"name": "Mia", "roles": ["meter"]});
+    document["member"].as_array_mut().unwrap().push(mia);
+    document["source"] = json!([
+        {"name": "nights", "member": "Mia", "provider": "Wind Compute"},
+        {"name": "days", "member": "Mia"},
+    ]);
+    let wanted =
+        ["add member Mia", "add source nights of Mia:  → for Wind Compute", "add source days of Mia"];
+    check(&world, &document, &wanted).await;
+    let mut without = document.clone();
+    without["source"] = json!([]);
+    check(&world, &without, &[]).await;
+    for (pointer, value, field) in [
+        ("/source/0/provider", json!(null), "source.0.provider"),
+        ("/source/0/provider", json!("Nobody"), "source.0.provider"),
+        ("/source/1/member", json!("Nobody"), "source.1.member"),
+        ("/source/1/name", json!("nights"), "source.1.name"),
+    ] {
+        let mut wrong = document.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        let refused =
+            world.no(422, post("/catalog/apply?dry_run=true", wrong.clone()).by(&world.operator)).await;
+        assert_eq!(
+            (&refused["code"], &refused["detail"]),
+            (&json!("catalog.unfit"), &json!(field)),
+            "{wrong}"
+        );
+    }
+    document["source"].as_array_mut().unwrap().push(json!({"name": "c", "member": "Ada"}));
+    let call = post("/catalog/apply?reason=test", document).by(&world.operator);
+    assert_eq!(world.no(422, call).await["code"], "metering.role_missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_differs_is_shown_as_it_was_and_as_it_is() {
     let world = World::new().await;
     let mut document = catalogue();

@@ -20,7 +20,7 @@ const PUBLIC: [(&str, u16); 3] = [("health_get", 200), ("session_create", 401), 
 
 /// What the owner (a consumer), another consumer, a provider, an auditor and an operator are answered, where the things of a
 /// path are the owner's.
-const TABLE: [(&str, [u16; 5]); 25] = [
+const TABLE: [(&str, [u16; 5]); 30] = [
     ("accounts_create", [403, 403, 403, 403, 201]),
     ("accounts_get", [200, 403, 403, 200, 200]),
     ("accounts_list", [200, 403, 403, 200, 200]),
@@ -47,6 +47,12 @@ const TABLE: [(&str, [u16; 5]); 25] = [
     ("session_get", [200; 5]),
     ("sites_list", [200; 5]),
     ("statements_get", [200, 403, 403, 200, 200]),
+    ("usage_handles_get", [403, 403, 403, 200, 200]),
+    ("usage_hours_list", [200, 403, 403, 200, 200]),
+    // A meter reports; see `usage::record`.
+    ("usage_record", [403; 5]),
+    ("usage_sources_create", [403, 403, 403, 403, 201]),
+    ("usage_sources_list", [200; 5]),
 ];
 
 /// The things of the owner that paths and bodies name.
@@ -55,6 +61,8 @@ struct Owned {
     /// One for each caller to revoke.
     keys: Vec<String>,
     deposit: u64,
+    /// A member that may report usage.
+    meter: String,
 }
 
 fn body(operation: &str, world: &World, who: Who, owned: &Owned) -> Option<Value> {
@@ -69,6 +77,8 @@ fn body(operation: &str, world: &World, who: Who, owned: &Owned) -> Option<Value
         "members_create" => json!({"name": format!("New {who:?}"), "roles": ["consumer"], "reason": "test"}),
         "members_set_standing" => json!({"standing": "active", "reason": "test"}),
         "session_create" => json!({"key": "sk-sycee-nobody"}),
+        "usage_handles_get" => json!({"keys": [], "offers": []}),
+        "usage_sources_create" => json!({"name": "nights", "member": owned.meter, "reason": "test"}),
         _ => return None,
     })
 }
@@ -82,7 +92,7 @@ fn request(world: &World, operation: &str, method: &str, template: &str, who: Wh
     };
     let query = match operation {
         "accounts_list" => format!("?member={}", world.ada.member),
-        "receipts_list" => format!("?account={}", world.ada.account),
+        "receipts_list" | "usage_hours_list" => format!("?account={}", world.ada.account),
         "catalog_apply" => "?dry_run=true".to_owned(),
         _ => String::new(),
     };
@@ -131,7 +141,8 @@ async fn owned(world: &World) -> Owned {
         keys.push(world.new_key(&world.ada.member, &world.ada.account).await.0);
     }
     let statement = world.ok(get(&format!("/accounts/{}/statement", world.ada.account)).by(&world.ada)).await;
-    Owned { receipt, keys, deposit: statement["items"][0]["position"].as_u64().unwrap() }
+    let meter = super::usage::meter(world, "Mia").await.member;
+    Owned { receipt, keys, deposit: statement["items"][0]["position"].as_u64().unwrap(), meter }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -109,6 +109,11 @@ pub(super) fn catalogue() -> Value {
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with_segments(SEGMENT_BYTES).await
+    }
+
+    /// A log whose entries may be as large as its segments.
+    pub(super) async fn with_segments(segment_bytes: u64) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("sycee-api-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let scratch = Scratch(std::env::temp_dir().join(name));
@@ -121,12 +126,11 @@ impl World {
             ],
             operator_name: "Operator".to_owned(),
             operator_key_hash: Hash(Sha256::digest(OPERATOR_KEY).into()),
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes,
         };
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let operator = sycee_node::init(&disk, &scratch.0, &Clock::system(), founding).unwrap();
-        let options =
-            sycee_node::Options { segment_bytes: SEGMENT_BYTES, ..sycee_node::Options::new(&scratch.0) };
+        let options = sycee_node::Options { segment_bytes, ..sycee_node::Options::new(&scratch.0) };
         let node = sycee_node::start(options).unwrap();
         let handle = node.handle();
         let key_id = handle.views().state.membership.keys().iter().map(|(id, _)| *id).next().unwrap();
@@ -332,7 +336,7 @@ impl World {
         request
     }
 
-    fn offer_at(&self, site: &str) -> sycee_core::ids::OfferId {
+    pub(super) fn offer_at(&self, site: &str) -> sycee_core::ids::OfferId {
         let views = self.handle.views();
         let catalog = &views.state.catalog;
         let at_site = |site_id| catalog.sites().get(site_id).is_some_and(|it| it.name == site);
@@ -415,9 +419,13 @@ impl Call {
         self.text(&body.to_string())
     }
 
-    pub(super) fn text(mut self, body: &str) -> Self {
-        self.body = body.to_owned().into();
-        self.header("content-type", "application/json")
+    pub(super) fn text(self, body: &str) -> Self {
+        self.bytes("application/json", body.to_owned())
+    }
+
+    pub(super) fn bytes(mut self, media_type: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header("content-type", media_type)
     }
 }
 

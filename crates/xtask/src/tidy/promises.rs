@@ -1,10 +1,13 @@
 //! Refusals and invariants: what is promised is coded, tested and written down.
 
 use crate::codegen::{INVARIANTS_PAGE, REFUSALS_PAGE};
-use crate::institution::{Institution, Invariant, mentions, read};
+use crate::institution::{Institution, Invariant, Of, Refusal, mentions, read};
 use crate::lexer::{Kind, find};
 use crate::tidy::{Finding, Rule};
 use crate::tree::{File, Tree};
+
+/// For those who report usage.
+const USAGE_PAGE: &str = "docs/reference/usage.md";
 
 pub(crate) struct RefusalsCoded;
 
@@ -25,8 +28,9 @@ impl Rule for RefusalsCoded {
                 let mut found = |text: String| findings.push(Finding::new(&refusal.path, refusal.line, text));
                 match &refusal.code {
                     None => found(format!("{} has no text in `code()`", refusal.variant)),
-                    Some(code) if !is_code_of(code, institution.name) => {
-                        found(format!("`{code}` is not of the form `{}.lower_case`", institution.name));
+                    Some(code) if !is_code_of(code, &scope(&institution, refusal)) => {
+                        let scope = scope(&institution, refusal);
+                        found(format!("`{code}` is not of the form `{scope}.lower_case`"));
                     }
                     Some(code) if seen.contains(code) => found(format!("`{code}` is used twice")),
                     Some(code) => seen.push(code.clone()),
@@ -37,8 +41,16 @@ impl Rule for RefusalsCoded {
     }
 }
 
-fn is_code_of(code: &str, institution: &str) -> bool {
-    let rest = code.strip_prefix(institution).and_then(|it| it.strip_prefix('.')).unwrap_or_default();
+/// What its code begins with.
+fn scope(institution: &Institution, refusal: &Refusal) -> String {
+    match refusal.of {
+        Of::Command => institution.name.to_owned(),
+        Of::Line => format!("{}.line", institution.name),
+    }
+}
+
+fn is_code_of(code: &str, scope: &str) -> bool {
+    let rest = code.strip_prefix(scope).and_then(|it| it.strip_prefix('.')).unwrap_or_default();
     !rest.is_empty() && rest.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_')
 }
 
@@ -60,7 +72,7 @@ impl Rule for RefusalsTested {
             for refusal in &institution.refusals {
                 let Some(code) = &refusal.code else { continue };
                 let coded = said.iter().any(|text| contains_code(text, code));
-                if !coded && !variant_in_own_tests(tree, &institution, &refusal.variant) {
+                if !coded && !variant_in_own_tests(tree, &institution, refusal) {
                     let text = format!("no test provokes `{code}`");
                     findings.push(Finding::new(&refusal.path, refusal.line, text));
                 }
@@ -98,10 +110,10 @@ fn contains_code(text: &str, code: &str) -> bool {
     })
 }
 
-fn variant_in_own_tests(tree: &Tree, institution: &Institution, variant: &str) -> bool {
+fn variant_in_own_tests(tree: &Tree, institution: &Institution, refusal: &Refusal) -> bool {
     institution.files(tree).any(|file| {
         let tokens = file.tokens();
-        find(tokens, &["Refusal", ":", ":", variant]).any(|at| tokens[at].test)
+        find(tokens, &[refusal.of.name(), ":", ":", &refusal.variant]).any(|at| tokens[at].test)
     })
 }
 
@@ -113,22 +125,33 @@ impl Rule for RefusalsDocumented {
     }
 
     fn why(&self) -> &'static str {
-        "Each refusal is in docs/reference/refusals.md, where a client's author looks it up."
+        "Each refusal is in docs/reference/refusals.md, where a client's author looks it up, and each of metering in usage.md, \
+         which says what its sender does."
     }
 
     fn check(&self, tree: &Tree) -> Vec<Finding> {
-        let page = tree.get(REFUSALS_PAGE).map_or("", |file| &file.text);
         let mut findings = Vec::new();
-        for refusal in read(tree).iter().flat_map(|it| &it.refusals) {
-            let listed = refusal.code.as_ref().is_none_or(|code| contains_code(page, code));
-            if !listed {
-                let text =
-                    format!("{} is not in {REFUSALS_PAGE}: run `cargo xtask codegen`", refusal.variant);
-                findings.push(Finding::new(&refusal.path, refusal.line, text));
+        for institution in read(tree) {
+            for refusal in &institution.refusals {
+                let mut found = |text| findings.push(Finding::new(&refusal.path, refusal.line, text));
+                if !is_listed(tree, REFUSALS_PAGE, refusal) {
+                    found(format!(
+                        "{} is not in {REFUSALS_PAGE}: run `cargo xtask codegen`",
+                        refusal.variant
+                    ));
+                }
+                if institution.name == "metering" && !is_listed(tree, USAGE_PAGE, refusal) {
+                    found(format!("{} is not in {USAGE_PAGE}: say what its sender does", refusal.variant));
+                }
             }
         }
         findings
     }
+}
+
+fn is_listed(tree: &Tree, page: &str, refusal: &Refusal) -> bool {
+    let text = tree.get(page).map_or("", |file| &file.text);
+    refusal.code.as_ref().is_none_or(|code| contains_code(text, code))
 }
 
 pub(crate) struct InvariantsChecked;
@@ -252,6 +275,32 @@ fn audit() { breach(\"L1\") }
         assert_eq!(texts(&RefusalsDocumented, &[(PATH, SOURCE), page]), [""; 0]);
         let old = (REFUSALS_PAGE, "| `ledger.low` |\n| `ledger.fuller` |");
         assert_eq!(texts(&RefusalsDocumented, &[(PATH, SOURCE), old]).len(), 1);
+    }
+
+    const LINES: (&str, &str) = (
+        "crates/core/src/metering.rs",
+        "//! Metering.\nenum LineRefusal { Low }\n\
+         impl LineRefusal { fn code(self) -> &'static str { match self { Self::Low => \"metering.line.low\" } } }",
+    );
+
+    #[test]
+    fn a_refusal_of_a_line_is_coded_tested_and_in_both_pages() {
+        let pages = [(REFUSALS_PAGE, "| `metering.line.low` |"), (USAGE_PAGE, "| `metering.line.low` |")];
+        let test = ("crates/core/src/metering/tests.rs", "fn t() { check(LineRefusal::Low) }");
+        for rule in [&RefusalsCoded as &dyn Rule, &RefusalsTested, &RefusalsDocumented] {
+            assert_eq!(texts(rule, &[LINES, pages[0], pages[1], test]), [""; 0]);
+        }
+        assert_eq!(
+            texts(&RefusalsDocumented, &[LINES, pages[0], test]),
+            ["Low is not in docs/reference/usage.md: say what its sender does"]
+        );
+        let other = ("crates/core/src/metering/tests.rs", "fn t() { check(Refusal::Low) }");
+        assert_eq!(texts(&RefusalsTested, &[LINES, other]), ["no test provokes `metering.line.low`"]);
+        let whole = LINES.1.replace("metering.line.low", "metering.low");
+        assert_eq!(
+            texts(&RefusalsCoded, &[(LINES.0, &whole)]),
+            ["`metering.low` is not of the form `metering.line.lower_case`"]
+        );
     }
 
     #[test]
