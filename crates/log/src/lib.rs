@@ -12,6 +12,7 @@
 //!   durable                            how far the log was durable when last written; a hint, never ahead
 //!   snapshot-00000000000000000100.bin  everything folded up to frame 100; can be thrown away
 //!   checkpoint                         signed: so many entries, this root
+//!   tiles/                             the hashes of all leaves, for proofs; can be thrown away
 //!   lock                               which process holds the directory's lock; nothing rests on it
 //! ```
 //!
@@ -49,6 +50,7 @@ mod recover;
 mod segment;
 pub mod snapshot;
 mod source;
+pub mod tiles;
 mod walk;
 pub mod whole;
 
@@ -66,6 +68,7 @@ pub use recover::{Cut, Recovery};
 pub use segment::SEGMENT_BYTES;
 pub use snapshot::Snapshot;
 pub use source::{FrameSource, Frames};
+pub use tiles::{TileReader, Tiles};
 
 #[cfg(test)]
 mod tests;
