@@ -56,6 +56,7 @@ def steps():
         pytest("budget", 120, "budget"),
         pytest("recompute", 120, "recompute"),
         pytest("proofs", 120, "proofs"),
+        pytest("usage", 180, "usage"),
         pytest("crash", 240, "crash"),
         Step("browser", ["npm", "test", "--silent"], 300, cwd=ROOT / "console/e2e"),
         pytest("recompute, an hour", 90 * 60, "recompute", RECOMPUTE_MINUTES="60"),
@@ -64,7 +65,7 @@ def steps():
     )}
 
 
-TEST = ["prepare", "check", "build", "console", "commands", "python clients", "node clients", "engine", "budget", "recompute", "proofs", "crash", "browser"]
+TEST = ["prepare", "check", "build", "console", "commands", "python clients", "node clients", "engine", "budget", "recompute", "proofs", "usage", "crash", "browser"]
 SOAK = ["prepare", "build", "properties, 100 times", "crash, 100 times", "recompute, an hour"]
 # The last words of nextest, cargo test, vitest, pytest and Playwright; Node's test runner has its own form.
 SUMMARY = re.compile(r"^\s*(Summary \[|test result: |Tests  |\d+ (passed|failed)\b)")

@@ -34,6 +34,10 @@ pub enum SyncPoint {
     SegmentEnd,
     /// Appended frames; what an acknowledgement waits for.
     FrameData,
+    /// A segment repacked, before it takes the place of what was written.
+    SealedFile,
+    /// The name of a sealed segment, before what was written is removed.
+    SealedDirectory,
     /// What recovery kept of the last segment, and the zeroes over what it cut.
     RecoveredTail,
     /// The names that recovery relies on.
@@ -70,12 +74,14 @@ pub enum SyncPoint {
 
 impl SyncPoint {
     /// Those of the log itself.
-    pub const LOG: [Self; 13] = [
+    pub const LOG: [Self; 15] = [
         Self::ParentDirectory,
         Self::SegmentFile,
         Self::SegmentDirectory,
         Self::SegmentEnd,
         Self::FrameData,
+        Self::SealedFile,
+        Self::SealedDirectory,
         Self::RecoveredTail,
         Self::RecoveredDirectory,
         Self::CutFile,

@@ -94,6 +94,14 @@ pub enum Cause {
     Shortened { promised: u64 },
     /// The payload is not a sequence of records, or not as many as the header says.
     Records,
+    /// The header of a sealed segment is not what was written.
+    SealedHeader,
+    /// The index of a sealed segment is not what was written, or contradicts its header.
+    SealedIndex,
+    /// A pack of a sealed segment is not what was written.
+    PackChecksum,
+    /// A pack does not hold the frames that the index says.
+    PackContent,
 }
 
 impl Error {
@@ -223,6 +231,10 @@ impl fmt::Display for Cause {
                 write!(formatter, "the log ends here, although frames up to {promised} were durable")
             }
             Self::Records => formatter.write_str("the frame does not hold the records it claims"),
+            Self::SealedHeader => formatter.write_str("the sealed segment's header is damaged"),
+            Self::SealedIndex => formatter.write_str("the sealed segment's index is damaged"),
+            Self::PackChecksum => formatter.write_str("a pack does not match its checksum"),
+            Self::PackContent => formatter.write_str("a pack does not hold the frames it claims"),
         }
     }
 }

@@ -206,6 +206,62 @@ pub(crate) fn encode(head: &Head, draft: &Draft, bytes: &mut Vec<u8>) -> Option<
     })
 }
 
+/// Bytes that a frame takes in a pack besides its payload.
+const PACKED_FIELDS_BYTES: usize = 20;
+
+impl Frame {
+    /// Bytes that it takes in a pack.
+    pub(crate) fn packed_bytes(&self) -> usize {
+        PACKED_FIELDS_BYTES + self.payload.len()
+    }
+
+    /// Writes what the frames before it do not say already: not its number, position and hashes.
+    pub(crate) fn pack(&self, bytes: &mut Vec<u8>) {
+        let Fields { format, rules, count, length, number: _, first_position: _, at } = self.fields();
+        bytes.extend_from_slice(&format.to_le_bytes());
+        bytes.extend_from_slice(&rules.to_le_bytes());
+        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(&at.to_le_bytes());
+        bytes.extend_from_slice(&self.payload);
+    }
+
+    /// Reads the frame after `head` from the start of a pack's bytes, and returns what is left of them. Its hash is computed, so
+    /// it is right only if everything before it and in it is.
+    pub(crate) fn unpack<'a>(bytes: &'a [u8], head: &Head) -> Result<(Self, &'a [u8]), Unreadable> {
+        let damaged = Unreadable::Damaged(Cause::PackContent);
+        let (packed, rest) = bytes.split_at_checked(PACKED_FIELDS_BYTES).ok_or(damaged)?;
+        let fields = Fields {
+            format: u16::from_le_bytes(array(packed, 0)),
+            rules: u16::from_le_bytes(array(packed, 2)),
+            count: u32::from_le_bytes(array(packed, 4)),
+            length: u32::from_le_bytes(array(packed, 8)),
+            number: head.number,
+            first_position: head.position,
+            at: u64::from_le_bytes(array(packed, 12)),
+        };
+        if fields.format > FORMAT {
+            return Err(Unreadable::Newer(fields.format));
+        }
+        let length = usize::try_from(fields.length).expect("usize has at least 32 bits");
+        let (payload, rest) = rest.split_at_checked(length).ok_or(damaged)?;
+        if fields.format != FORMAT || fields.count == 0 {
+            return Err(damaged);
+        }
+        let frame = Self {
+            number: fields.number,
+            first_position: fields.first_position,
+            count: fields.count,
+            rules: fields.rules,
+            at: fields.at,
+            previous_hash: head.hash,
+            hash: hash(&fields, &head.hash, payload),
+            payload: payload.to_vec(),
+        };
+        Ok((frame, rest))
+    }
+}
+
 /// Why blocks that are all intact are still no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unreadable {

@@ -2,16 +2,19 @@
 //!
 //! A log is a directory. Its *segments* are files of fixed length, written with zeroes before they are used.
 //! In them lie *frames*, each a batch of entries with a number, a hash and the hash of the frame before. A
-//! frame is cut into blocks of 4 KiB, and each block carries a stamp and a checksum of its own.
+//! frame is cut into blocks of 4 KiB, and each block carries a stamp and a checksum of its own. Full segments are
+//! *sealed*: repacked without padding and compressed.
 //!
 //! ```text
 //! data/log/
-//!   segment-00000000000000000000.log   frames from number 0 on
+//!   sealed-00000000000000000000.log    frames from number 0 on, repacked
 //!   segment-00000000000000000128.log   frames from number 128 on
+//!   sealing.log                        a full segment that is just being repacked
 //!   spare.log                          the next segment, being made
 //!   durable                            how far the log was durable when last written; a hint, never ahead
 //!   snapshot-00000000000000000100.bin  everything folded up to frame 100; can be thrown away
 //!   checkpoint                         signed: so many entries, this root
+//!   tiles/                             the hashes of all leaves, for proofs; can be thrown away
 //!   lock                               which process holds the directory's lock; nothing rests on it
 //! ```
 //!
@@ -43,12 +46,17 @@ mod log;
 mod mark;
 pub mod merkle;
 pub mod note;
+mod part;
 mod reader;
 pub mod record;
 mod recover;
+mod seal;
+mod sealed;
 mod segment;
 pub mod snapshot;
 mod source;
+pub mod tiles;
+mod torn;
 mod walk;
 pub mod whole;
 
@@ -63,8 +71,10 @@ pub use note::{NoteError, Signer, Verifier};
 pub use reader::{Reader, Tail};
 pub use record::{Record, SaltKey};
 pub use recover::{Cut, Recovery};
+pub use seal::Sealing;
 pub use segment::SEGMENT_BYTES;
 pub use source::{FrameSource, Frames};
+pub use tiles::{TileReader, Tiles};
 
 #[cfg(test)]
 mod tests;

@@ -14,10 +14,11 @@ use crate::disk::{BLOCK_BYTES, Disk, DiskFile, DiskLock, Locking, SyncPoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{self, Draft, FRAME_BYTES_MAX, Head};
 use crate::mark::Mark;
+use crate::part::{self, Indexed, Location, Part, Written};
 use crate::recover::{self, Recovery};
+use crate::seal::{self, Progress, Sealing};
 use crate::segment::{self, SEGMENT_BYTES, Segment};
 use crate::source::FrameSource;
-use crate::walk::Location;
 
 /// So many frames may be appended and not yet durable.
 pub const UNSYNCED_FRAMES_MAX: u64 = 2;
@@ -49,19 +50,20 @@ impl Options {
 pub struct Log {
     shared: Arc<Shared>,
     buffer: Vec<u8>,
-    #[expect(dead_code, reason = "held for its drop, which lets others open the log")]
-    lock: Box<dyn DiskLock>,
+    lock: Arc<dyn DiskLock>,
 }
 
 /// What the writer, the syncer and the readers of one open log share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     disk: Arc<dyn Disk>,
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     mark: Mark,
     segment_bytes: u64,
     /// A segment that is ready to be used. Held while one is made, so that whoever needs it waits for it.
     spare: Mutex<Option<Arc<dyn DiskFile>>>,
+    /// Held while a segment is sealed: one at a time.
+    pub(crate) sealing: Mutex<Progress>,
     state: Mutex<State>,
 }
 
@@ -71,17 +73,10 @@ pub(crate) struct State {
     pub(crate) durable: Head,
     /// What failed, once something did.
     failed: Option<String>,
-    pub(crate) segments: Vec<Arc<Segment>>,
-    /// Every frame, by number.
-    pub(crate) index: Vec<Indexed>,
-    /// Where the next frame starts in the last segment.
+    /// The last is the segment that is being written.
+    pub(crate) parts: Vec<Part>,
+    /// Where the next frame starts in it.
     offset: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Indexed {
-    pub(crate) first_position: u64,
-    pub(crate) location: Location,
 }
 
 impl Log {
@@ -90,7 +85,7 @@ impl Log {
         check_options(&options)?;
         create_directory(&*disk, directory)?;
         let lock = lock(&*disk, directory)?;
-        if !segment::list(&*disk, directory)?.is_empty() {
+        if !part::list(&*disk, directory)?.is_empty() {
             let context = format!("create a log in {}", directory.display());
             return Err(Error::new(ErrorKind::AlreadyExists, context));
         }
@@ -117,14 +112,13 @@ impl Log {
     ) -> Result<(Self, Recovery)> {
         let recovered = recover::recover(&disk, directory, &options)?;
         let mark = Mark::open(&*disk, directory)?;
-        let head = recovered.head;
+        let head = recovered.recovery.head;
         mark.write(&head)?;
         let state = State {
             appended: head,
             durable: head,
             failed: None,
-            segments: recovered.segments,
-            index: recovered.index,
+            parts: recovered.parts,
             offset: recovered.offset,
         };
         let shared = Shared {
@@ -133,9 +127,10 @@ impl Log {
             mark,
             segment_bytes: options.segment_bytes,
             spare: Mutex::new(None),
+            sealing: Mutex::default(),
             state: Mutex::new(state),
         };
-        let log = Self { shared: Arc::new(shared), buffer: Vec::new(), lock };
+        let log = Self { shared: Arc::new(shared), buffer: Vec::new(), lock: lock.into() };
         Ok((log, recovered.recovery))
     }
 
@@ -171,9 +166,9 @@ impl Log {
         self.shared.sync()
     }
 
-    /// A handle that syncs, and makes segments ready, from other threads.
+    /// A handle that syncs, makes segments ready and seals them, from other threads.
     pub fn syncer(&self) -> Syncer {
-        Syncer { shared: Arc::clone(&self.shared) }
+        Syncer { shared: Arc::clone(&self.shared), lock: Arc::clone(&self.lock) }
     }
 
     /// A handle that reads durable frames from another thread.
@@ -205,7 +200,7 @@ impl Log {
 
     fn write(&mut self, before: Head, after: Head, bytes: &[u8]) -> Result<Head> {
         if !self.shared.state().fits(bytes.len() as u64) {
-            self.start_segment(before.number)?;
+            self.start_segment(before)?;
         }
         let (segment, offset) = self.shared.state().end();
         let written = segment.file.write_at(bytes, offset);
@@ -213,25 +208,31 @@ impl Log {
             .guard(written.map_err(|error| Error::io(format!("write frame {}", before.number), error)))?;
         let mut state = self.shared.state();
         let blocks = u32::try_from(bytes.len() / BLOCK_BYTES).expect("below the frame limit");
-        let location = Location { segment: state.segments.len() - 1, offset, blocks };
-        state.index.push(Indexed { first_position: before.position, location });
+        let location = Location::new(offset, blocks);
+        Arc::make_mut(&mut state.written_mut().index)
+            .push(Indexed { first_position: before.position, location });
         state.offset = offset + bytes.len() as u64;
         state.appended = after;
         Ok(after)
     }
 
     /// Frames of two segments are never under way together, so that only the last can end torn.
-    fn start_segment(&mut self, first: u64) -> Result<()> {
+    fn start_segment(&mut self, before: Head) -> Result<()> {
         self.shared.sync_to(SyncPoint::SegmentEnd)?;
         let Shared { disk, directory, segment_bytes, .. } = &*self.shared;
         let adopted = (|| {
             let mut spare = self.shared.prepared()?;
             let file = spare.take().expect("prepared just now, and the lock was held since");
-            segment::adopt(&**disk, directory, first, *segment_bytes, file)
+            segment::adopt(&**disk, directory, before.number, *segment_bytes, file)
         })();
-        let segment = self.shared.guard(adopted)?;
+        let segment = Arc::new(self.shared.guard(adopted)?);
         let mut state = self.shared.state();
-        state.segments.push(Arc::new(segment));
+        if state.written().index.is_empty() {
+            // Too short for the frame, as the length of segments was changed: the new one has taken its name.
+            state.parts.pop();
+        }
+        let Head { number, position, hash: _ } = before;
+        state.parts.push(Part::Written(Written { segment, number, position, index: Arc::default() }));
         state.offset = BLOCK_BYTES as u64;
         Ok(())
     }
@@ -241,6 +242,11 @@ impl Log {
 #[derive(Debug, Clone)]
 pub struct Syncer {
     shared: Arc<Shared>,
+    #[expect(
+        dead_code,
+        reason = "held for its drop: who still writes here keeps others from opening the log"
+    )]
+    lock: Arc<dyn DiskLock>,
 }
 
 impl Syncer {
@@ -256,11 +262,38 @@ impl Syncer {
         drop(self.shared.prepared()?);
         Ok(())
     }
+
+    /// Seals the oldest segment that is full, durable and not sealed yet, if sealing it saves enough. Asks `stop` now and then, and
+    /// breaks off when it says so. Appends and syncs do not wait for it, and if it fails the log goes on as it is.
+    pub fn seal(&self, stop: &mut dyn FnMut() -> bool) -> Result<Sealing> {
+        self.seal_in(seal::PACK_BYTES, stop)
+    }
+
+    /// With packs of another size.
+    pub(crate) fn seal_in(&self, pack_bytes: usize, stop: &mut dyn FnMut() -> bool) -> Result<Sealing> {
+        self.shared.check("seal a segment")?;
+        seal::seal_next(&self.shared, pack_bytes, stop)
+    }
 }
 
 impl State {
+    /// The segment that is being written.
+    fn written(&self) -> &Written {
+        match self.parts.last() {
+            Some(Part::Written(written)) => written,
+            Some(Part::Sealed(_)) | None => unreachable!("an open log ends in a segment that is written"),
+        }
+    }
+
+    fn written_mut(&mut self) -> &mut Written {
+        match self.parts.last_mut() {
+            Some(Part::Written(written)) => written,
+            Some(Part::Sealed(_)) | None => unreachable!("an open log ends in a segment that is written"),
+        }
+    }
+
     fn end(&self) -> (Arc<Segment>, u64) {
-        (Arc::clone(self.segments.last().expect("an open log has a segment")), self.offset)
+        (Arc::clone(&self.written().segment), self.offset)
     }
 
     fn fits(&self, bytes: u64) -> bool {
@@ -273,6 +306,10 @@ impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Whoever panicked with the lock held left whole values behind: each is replaced in one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 
     fn sync(&self) -> Result<Head> {

@@ -16,7 +16,8 @@ use crate::disk::{Access, Disk};
 use crate::error::{ErrorKind, Result};
 use crate::frame::{Frame, Head};
 use crate::log::UNSYNCED_FRAMES_MAX;
-use crate::walk::{End, Step, Walk};
+use crate::torn::End;
+use crate::walk::{Step, Walk};
 
 /// A frame that is being written is looked at so often, with this pause, before it is called damaged.
 const LOOKS: u32 = 100;
@@ -77,7 +78,7 @@ impl Reader {
                 return Ok(None);
             }
             match self.step()? {
-                Step::Frame(frame, _) => self.held.push_back(frame),
+                Step::Frame(frame) => self.held.push_back(frame),
                 Step::End(end) => {
                     // What is held may have become durable meanwhile. What was written meanwhile is left to the
                     // next reader, or a fast writer would keep this one busy for ever.
@@ -106,7 +107,7 @@ impl Reader {
             let before = self.walk.head.number;
             let result = self.walk.step();
             let unsettled = match &result {
-                Ok(Step::Frame(..)) => false,
+                Ok(Step::Frame(_)) => false,
                 Ok(Step::End(_)) => return result,
                 Err(error) => matches!(error.kind, ErrorKind::Corrupt(_)),
             };

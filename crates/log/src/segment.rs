@@ -37,6 +37,12 @@ impl Segment {
         bytes - bytes % BLOCK_BYTES as u64
     }
 
+    pub(crate) fn read(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        self.file
+            .read_at(bytes, offset)
+            .map_err(|error| Error::io(format!("read {} at byte {offset}", self.path.display()), error))
+    }
+
     pub(crate) fn damage(&self, offset: u64, head: &Head, cause: Cause) -> Error {
         let frame = head.number;
         Error::damage(Damage { file: self.path.clone(), offset, frame, position: head.position, cause })
@@ -47,15 +53,19 @@ pub(crate) fn path_of(directory: &Path, first: u64) -> PathBuf {
     directory.join(format!("segment-{first:020}.log"))
 }
 
-/// The first frame numbers of the segments in a directory, ascending.
-pub(crate) fn list(disk: &dyn Disk, directory: &Path) -> Result<Vec<u64>> {
-    let names =
-        disk.list(directory).map_err(|error| Error::io(format!("list {}", directory.display()), error))?;
-    Ok(names.iter().filter_map(|name| first_of(name)).collect())
+/// What a directory has.
+pub(crate) fn names(disk: &dyn Disk, directory: &Path) -> Result<Vec<String>> {
+    disk.list(directory).map_err(|error| Error::io(format!("list {}", directory.display()), error))
 }
 
-fn first_of(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("segment-")?.strip_suffix(".log")?;
+/// The first frame numbers of the segments among these names, ascending as they are.
+pub(crate) fn firsts(names: &[String]) -> impl Iterator<Item = u64> {
+    names.iter().filter_map(|name| first_of(name, "segment-"))
+}
+
+/// The number in the name of a part of the log.
+pub(crate) fn first_of(name: &str, prefix: &str) -> Option<u64> {
+    let digits = name.strip_prefix(prefix)?.strip_suffix(".log")?;
     let number = digits.parse().ok()?;
     // Only the one way of writing it, so that no two names mean the same segment.
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
@@ -100,18 +110,31 @@ fn header(length: u64) -> [u8; BLOCK_BYTES] {
 
 /// Makes a segment of zeroes under a name that nothing reads.
 pub(crate) fn prepare(disk: &dyn Disk, directory: &Path, length: u64) -> Result<Arc<dyn DiskFile>> {
+    prepare_with(disk, directory, length, |_| Ok(()))
+}
+
+/// As [`prepare`], with frames that `fill` writes into it.
+pub(crate) fn prepare_with(
+    disk: &dyn Disk,
+    directory: &Path,
+    length: u64,
+    fill: impl FnOnce(&dyn DiskFile) -> Result<()>,
+) -> Result<Arc<dyn DiskFile>> {
     let path = directory.join(SPARE);
-    let prepared = (|| {
+    let failed = |error| Error::io(format!("prepare a segment in {}", directory.display()), error);
+    let made = (|| {
         if disk.exists(&path)? {
             disk.remove(&path)?;
         }
         let file = disk.create(&path)?;
         zero(&*file, BLOCK_BYTES as u64, length)?;
         file.write_at(&header(length), 0)?;
-        file.sync(SyncPoint::SegmentFile)?;
         Ok(file)
     })();
-    prepared.map_err(|error| Error::io(format!("prepare a segment in {}", directory.display()), error))
+    let file = made.map_err(failed)?;
+    fill(&*file)?;
+    file.sync(SyncPoint::SegmentFile).map_err(failed)?;
+    Ok(file)
 }
 
 /// Gives the prepared segment its name.

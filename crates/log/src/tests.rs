@@ -6,5 +6,7 @@ mod crash;
 mod damage;
 mod harness;
 mod real;
+mod sealed;
+mod sealed_damage;
 mod snapshots;
 mod tail;

@@ -2,7 +2,7 @@
 //!
 //! It is as unkind as a disk is allowed to be. After a power cut each unsynced 4 KiB block holds, drawn from
 //! the seed, any version it had since its last sync; the length of a file and the newest changes of names may
-//! or may not have arrived. After a failed sync the kernel marks pages clean although they never reached the
+//! or may not have arrived, the names in any order. After a failed sync the kernel marks pages clean although they never reached the
 //! disk, so a second sync that succeeds proves nothing: this disk does the same. After a kill the page cache
 //! stays, and so does everything the process had written without syncing.
 //!

@@ -80,6 +80,11 @@ pub fn consistency<E>(
     parts.into_iter().rev().map(|part| root_of(part, &mut read)).collect()
 }
 
+/// The root over the first `size` leaves.
+pub fn root_at<E>(size: u64, mut read: impl FnMut(Subtree) -> Result<Hash, E>) -> Result<Hash, E> {
+    if size == 0 { Ok(super::root(Vec::new())) } else { root_of(0..size, &mut read) }
+}
+
 /// The two trees that a tree of more than one leaf is made of.
 fn halves(tree: &Range<u64>) -> (Range<u64>, Range<u64>) {
     let left = 1 << (tree.end - tree.start - 1).ilog2();

@@ -9,14 +9,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::harness::{
-    Snapshot, create, directory, draft_of, filled, load_snapshot, open, reader, shared, size, store_snapshot,
+    Snapshot, create, directory, draft_of, filled, firsts, load_snapshot, open, reader, shared, size,
+    store_snapshot,
 };
 use crate::disk::{Effect, Fault, Plan, SimDisk, When};
+use crate::part::Form;
 use crate::{
-    Disk as _, Error, ErrorKind, Hash, Head, Log, Options, Reader, Result, SyncPoint, checkpoint,
+    Disk as _, Error, ErrorKind, Frames, Hash, Head, Log, Options, Reader, Result, Sealing, SyncPoint, checkpoint,
 };
 
 const GOAL: u64 = 22;
+/// Several packs to a segment.
+const PACK_BYTES: usize = 12_000;
 const SEEDS: std::ops::Range<u64> = 0..4;
 
 /// Everything that somebody was told.
@@ -60,6 +64,7 @@ fn live(disk: &SimDisk, told: &mut Told, life: u16) -> Result<(), Trouble> {
         Err(error) => return Err(error.into()),
     };
     check(disk, told, &log)?;
+    let mut readers = Readers::new(disk, &log)?;
     while log.next_number() < GOAL {
         // One frame on its own or two under way, in turn.
         for _ in 0..=(log.next_number() % 3).min(1) {
@@ -70,6 +75,9 @@ fn live(disk: &SimDisk, told: &mut Told, life: u16) -> Result<(), Trouble> {
         log.sync()?;
         tell(told, &log)?;
         let head = log.durable();
+        if (head.number + u64::from(life)) % 3 == 0 {
+            seal(&log, &mut readers, told)?;
+        }
         if head.number % 4 == 0 {
             let bytes = vec![head.number.to_le_bytes()[0]; 5_000];
             store_snapshot(shared(disk), directory(), &Snapshot { head, bytes })?;
@@ -78,7 +86,72 @@ fn live(disk: &SimDisk, told: &mut Told, life: u16) -> Result<(), Trouble> {
             told.checkpoint = head.number;
         }
     }
-    Ok(())
+    seal(&log, &mut readers, told)
+}
+
+/// Those who read while others write and seal: one beside the log, one from outside, who begins anew at the end.
+struct Readers {
+    disk: SimDisk,
+    inside: Frames,
+    outside: Reader,
+    /// Frames that the one beside the log has read.
+    read: u64,
+    turns: u64,
+}
+
+impl Readers {
+    fn new(disk: &SimDisk, log: &Log) -> Result<Self, Trouble> {
+        let (inside, outside) = (log.source().frames_from(0), reader(disk)?);
+        Ok(Self { disk: disk.clone(), inside, outside, read: 0, turns: 0 })
+    }
+
+    /// Now and then each reads its next frame, which has to be the one that was told.
+    fn step(&mut self, told: &Told) -> Result<(), Trouble> {
+        self.turns += 1;
+        if !self.turns.is_multiple_of(3) {
+            return Ok(());
+        }
+        let number = self.outside.head().number;
+        match self.outside.next_frame()? {
+            Some(frame) => told.check(number, frame.hash)?,
+            None => self.outside = reader(&self.disk)?,
+        }
+        if let Some(frame) = self.inside.next().transpose()? {
+            told.check(self.read, frame.hash)?;
+            self.read += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Told {
+    fn check(&self, number: u64, hash: Hash) -> Result<(), Trouble> {
+        let told = usize::try_from(number).ok().and_then(|number| self.frames.get(number));
+        if told.is_none_or(|told| *told == hash) {
+            return Ok(());
+        }
+        Err(Trouble::Lost(format!("a reader has seen another frame {number}")))
+    }
+}
+
+/// Seals everything that is full, while others read.
+fn seal(log: &Log, readers: &mut Readers, told: &Told) -> Result<(), Trouble> {
+    loop {
+        let mut trouble = None;
+        let mut read = || {
+            trouble = trouble.take().or_else(|| readers.step(told).err());
+            trouble.is_some()
+        };
+        let sealed = log.syncer().seal_in(PACK_BYTES, &mut read);
+        if let Some(trouble) = trouble {
+            return Err(trouble);
+        }
+        match sealed? {
+            Sealing::Sealed { .. } => {}
+            Sealing::Nothing => return Ok(()),
+            other => return Err(Trouble::Lost(format!("not sealed: {other:?}"))),
+        }
+    }
 }
 
 /// Notes what the open log shows.
@@ -222,7 +295,7 @@ fn cut_suite(seed: u64, ignored: Option<SyncPoint>) -> Result<(), String> {
         let disk = SimDisk::new(seed);
         drop(filled(&disk, 20));
         let before = blocks(&disk);
-        let first = crate::segment::list(&disk, directory()).unwrap()[2];
+        let first = firsts(&disk, Form::Written)[2];
         disk.tamper(&crate::segment::path_of(directory(), first), |bytes| bytes[9_000] ^= 4).unwrap();
         let damage = open(&disk).unwrap_err().as_damage().unwrap().clone();
         let cut = Options { cut_tail: Some(damage.position), ..super::harness::SMALL };
@@ -259,6 +332,7 @@ fn cut_suite(seed: u64, ignored: Option<SyncPoint>) -> Result<(), String> {
 #[test]
 fn nothing_told_is_ever_lost() {
     let runs = suite(None).unwrap();
+    println!("{runs} runs");
     assert!(runs > 1_000, "{runs} runs");
 }
 

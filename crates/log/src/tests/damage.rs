@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::harness::{SMALL, append, directory, filled, is_ours, open, reader, shared};
+use super::harness::{SMALL, append, directory, filled, firsts, is_ours, open, reader, shared};
 use crate::block::{self, Kind};
 use crate::disk::Disk as _;
+use crate::part::Form;
 use crate::{Cause, Damage, ErrorKind, Log, Options, SimDisk, segment};
 
 /// Three segments: frames 0 to 4, 5 to 9, 10 and 11.
 const FRAMES: u64 = 12;
 
 fn segments(disk: &SimDisk) -> Vec<PathBuf> {
-    let firsts = segment::list(disk, directory()).unwrap();
-    firsts.into_iter().map(|first| segment::path_of(directory(), first)).collect()
+    firsts(disk, Form::Written).into_iter().map(|first| segment::path_of(directory(), first)).collect()
 }
 
 fn mark() -> PathBuf {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::part::{self, Form};
 use crate::snapshot::{Skipped, Writer, load_newest};
 use crate::{
     Disk, Draft, Frame, FrameSource, Head, Log, Options, Reader, Record, Recovery, Result, SimDisk,
@@ -27,6 +28,12 @@ pub(super) fn create(disk: &SimDisk) -> Result<Log> {
 
 pub(super) fn open(disk: &SimDisk) -> Result<(Log, Recovery)> {
     Log::open(shared(disk), directory(), SMALL)
+}
+
+/// First frames of the parts of the log in this form.
+pub(super) fn firsts(disk: &SimDisk, form: Form) -> Vec<u64> {
+    let listed = part::list(disk, directory()).unwrap().into_iter();
+    listed.filter(|part| part.form == form).map(|part| part.first).collect()
 }
 
 pub(super) fn reader(disk: &SimDisk) -> Result<Reader> {

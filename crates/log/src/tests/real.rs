@@ -4,10 +4,10 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use super::harness::{SMALL, Snapshot, append, is_ours, load_snapshot, store_snapshot};
-use crate::{ErrorKind, Log, Reader, RealDisk};
+use crate::{ErrorKind, Log, Reader, RealDisk, Sealing};
 
 /// A directory of its own, removed at the end.
 struct Scratch(PathBuf);
@@ -73,10 +73,21 @@ fn a_lock_cannot_be_deleted_or_moved_away() {
 }
 
 #[test]
-fn a_reader_beside_a_busy_writer_sees_no_damage() {
+fn a_reader_beside_a_busy_writer_and_sealer_sees_no_damage() {
     let scratch = Scratch::new("busy");
     let directory = scratch.0.clone();
     let mut log = Log::create(Arc::new(RealDisk), &directory, SMALL).unwrap();
+    // Seals whatever is full, until nobody writes any more.
+    let (syncer, source, (full, filled)) = (log.syncer(), log.source(), mpsc::channel());
+    let sealing = std::thread::spawn(move || {
+        let mut sealed = 0;
+        for () in filled {
+            while syncer.seal(&mut || false).unwrap() != Sealing::Nothing {
+                sealed += 1;
+            }
+        }
+        sealed
+    });
     let reader = std::thread::spawn(move || {
         let mut last = 0;
         let mut looks = 0;
@@ -93,8 +104,14 @@ fn a_reader_beside_a_busy_writer_sees_no_damage() {
         append(&mut log).unwrap();
         append(&mut log).unwrap();
         log.sync().unwrap();
+        full.send(()).unwrap();
+        let number = log.next_number() * 7 % 300;
+        assert!(source.frame(number).unwrap().is_none_or(|frame| is_ours(&frame)));
     }
+    drop(full);
     assert!(reader.join().unwrap() > 1);
+    assert!(sealing.join().unwrap() > 10);
+    assert_eq!(source.frames_from(0).map(Result::unwrap).filter(is_ours).count(), 300);
 }
 
 /// Set for the child, which then owns its mounts.

@@ -1,6 +1,7 @@
 //! The tail rule, case by case: what the end of a log may look like and what is made of it.
 
-use super::harness::{append, directory, draft_of, filled, open, reader};
+use super::harness::{append, directory, draft_of, filled, firsts, open, reader};
+use crate::part::Form;
 use crate::{Cause, SimDisk, segment};
 
 /// One segment: its header and frames 0 to 4, of which the last two were not synced.
@@ -11,7 +12,7 @@ fn log_with_two_unsynced() -> SimDisk {
     let mut log = filled(&disk, 3);
     append(&mut log).unwrap();
     append(&mut log).unwrap();
-    assert_eq!(segment::list(&disk, directory()).unwrap(), [0], "five frames in one segment");
+    assert_eq!(firsts(&disk, Form::Written), [0], "five frames in one segment");
     disk
 }
 

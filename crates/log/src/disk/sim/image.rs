@@ -1,6 +1,6 @@
 //! What the simulated disk holds: names, files and, of both, what is not durable yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -203,10 +203,7 @@ impl Image {
     }
 
     pub(super) fn lose_power(&mut self) {
-        let arrived = self.random.below(self.changes.len() + 1);
-        for change in std::mem::take(&mut self.changes).into_iter().take(arrived) {
-            change.apply(&mut self.durable_names);
-        }
+        self.settle_names();
         // A directory that was forgotten takes what it held with it. Parents sort before children.
         let mut kept: BTreeMap<PathBuf, Name> = BTreeMap::new();
         for (path, name) in &self.durable_names {
@@ -218,6 +215,23 @@ impl Image {
         self.names = kept;
         for file in self.files.values_mut() {
             file.lose_power(&mut self.random);
+        }
+    }
+
+    /// Of the changes of names that no sync has covered the oldest have arrived; or, as a directory promises no order, any that do
+    /// not build on one that has not.
+    fn settle_names(&mut self) {
+        let changes = std::mem::take(&mut self.changes);
+        let in_order = self.random.below(2) == 0;
+        let arrived = if in_order { self.random.below(changes.len() + 1) } else { changes.len() };
+        let mut lost: BTreeSet<&Path> = BTreeSet::new();
+        for change in &changes[..arrived] {
+            let kept = in_order || self.random.below(2) == 0;
+            if kept && change.paths().all(|path| !lost.contains(path)) {
+                change.apply(&mut self.durable_names);
+            } else {
+                lost.extend(change.paths());
+            }
         }
     }
 
@@ -284,6 +298,15 @@ impl Change {
         match self {
             Self::Add(path, _) | Self::Remove(path) | Self::Rename(path, _) => path,
         }
+    }
+
+    /// Every name that it changes.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let (first, second) = match self {
+            Self::Add(path, _) | Self::Remove(path) => (path, None),
+            Self::Rename(from, to) => (from, Some(to)),
+        };
+        [Some(first), second].into_iter().flatten().map(PathBuf::as_path)
     }
 
     fn apply(&self, names: &mut BTreeMap<PathBuf, Name>) {

@@ -79,6 +79,7 @@ fn every_proof_of_a_small_tree_is_the_standards_and_holds() {
     for size in 1..=leaves.len() {
         let (tree, size) = (&leaves[..size], number(size));
         let root = naive_root(tree);
+        assert_eq!(root_at(size, reader(tree)), Ok(root));
         for (index, leaf) in tree.iter().enumerate() {
             let path = made_inclusion(number(index), tree);
             assert_eq!(path, naive_inclusion(index, tree), "leaf {index} of {size}");
@@ -134,6 +135,7 @@ fn trees_that_are_no_beginning_are_refused_by_name() {
     assert_eq!(verify_consistency(7, &seven, 7, &twenty, &[]), Err(Unproved::OtherBeginning));
     assert_eq!(verify_consistency(7, &seven, 7, &seven, &path), Err(Unproved::Length));
     let empty = root(Vec::new());
+    assert_eq!(root_at(0, reader(&[])), Ok(empty));
     assert_eq!(verify_consistency(0, &empty, 20, &twenty, &[]), Ok(()));
     assert_eq!(verify_consistency(0, &seven, 20, &twenty, &[]), Err(Unproved::OtherBeginning));
     assert_eq!(verify_consistency(0, &empty, 20, &twenty, &path), Err(Unproved::Length));
