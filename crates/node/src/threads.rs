@@ -1,13 +1,14 @@
 //! Threads: what carries a node's stages, and how they start and stop.
 //!
 //! ```text
-//! order ─▶ append ─▶ commit        spare
+//! order ─▶ append ─▶ commit        spare ─▶ seal
 //! ```
 //!
 //! Each hands over only when the next is ready to take. So while one frame reaches the disk a second has been written behind it,
 //! a third is being decided, and what arrives meanwhile goes into the next: the slower the disk, the larger the frames. A stage
 //! that ends takes those before it with it, as they find nobody to hand to; whoever waits for an answer then learns that the
-//! node has stopped. `spare` makes the log's next segment ready, so that no frame has to wait for that.
+//! node has stopped. `spare` makes the log's next segment ready, so that no frame has to wait for that, and wakes `seal`, which
+//! repacks full ones.
 use crate::append::{Append, Part, Written};
 use crate::commit::{CHECKPOINT_EVERY, Commit};
 use crate::error::{Error, ErrorKind, Result, Unavailable};
@@ -25,6 +26,8 @@ use sycee_core::entry::{Command, Submission};
 use sycee_core::{Outcome, metering};
 use sycee_log::{Disk, Syncer};
 use tokio::sync::oneshot;
+
+mod packing;
 
 /// Commands that may wait to be decided.
 pub(crate) const ARRIVALS_MAX: usize = 16_384;
@@ -97,7 +100,8 @@ pub(crate) fn run(stages: Stages) -> Result<Node> {
     let (to_append, batches) = sync_channel(0);
     let (to_commit, written) = sync_channel(0);
     let (to_prepare, wanted) = sync_channel(1);
-    let syncer = append.syncer();
+    let (to_seal, full) = sync_channel(1);
+    let (syncer, sealing) = (append.syncer(), append.syncer());
     let handle = Handle { arrivals: sender, shared: Arc::clone(&shared), durable, archive };
     let deciding =
         Deciding { order, arrivals, batches: to_append, shared: Arc::clone(&shared), disk, directory };
@@ -111,7 +115,11 @@ pub(crate) fn run(stages: Stages) -> Result<Node> {
         spawn("append", &shared, move || appending.run())?,
         spawn("commit", &shared, move || committing.run())?,
         spawn("spare", &shared, move || {
-            prepare(&wanted, &syncer);
+            prepare(&wanted, &syncer, &to_seal);
+            Ok(())
+        })?,
+        spawn("seal", &shared, move || {
+            packing::run(&full, &sealing);
             Ok(())
         })?,
     ];
@@ -282,11 +290,13 @@ impl Committing {
 }
 
 /// Makes segments ready. If that fails the log can be used as long as its segment lasts, and will say why it cannot go on.
-fn prepare(wanted: &Receiver<()>, syncer: &Syncer) {
+fn prepare(wanted: &Receiver<()>, syncer: &Syncer, to_seal: &SyncSender<()>) {
     for () in wanted {
         if let Err(error) = syncer.prepare() {
             tracing::warn!("{error}");
             return;
         }
+        // Full if it has not been looked at since the last time, gone if it gave up; both are fine.
+        let _ = to_seal.try_send(());
     }
 }
