@@ -1,6 +1,7 @@
 //! Backup and restore: the durable frames, written again somewhere else.
 //!
-//! A backup is itself a log: it can be verified, and started. It is taken from a running node without stopping it, and has
+//! A backup is itself a log: it can be verified, and started. Its segments are sealed as they fill up, so that it takes no more room
+//! than what it was taken from. It is taken from a running node without stopping it, and has
 //! everything that was durable when it reached the end. As long as it is being made its directory has a file that says so,
 //! since half a log looks like a whole one that is shorter; nobody opens or verifies what has that file.
 use crate::cut;
@@ -10,7 +11,7 @@ use crate::verify::{self, Report, verify};
 use ed25519_dalek::SigningKey;
 use std::path::Path;
 use std::sync::Arc;
-use sycee_log::{Disk, Draft, Frame, Log, Options, Reader, SyncPoint, UNSYNCED_FRAMES_MAX};
+use sycee_log::{Disk, Draft, Frame, Log, Options, Reader, Sealing, SyncPoint, Syncer, UNSYNCED_FRAMES_MAX};
 
 /// Is in a directory until the copy into it is whole and durable.
 pub(crate) const UNFINISHED: &str = "unfinished-copy";
@@ -26,9 +27,12 @@ pub fn backup(disk: &Arc<dyn Disk>, from: &Path, to: &Path, segment_bytes: u64) 
     claim(&**disk, to)?;
     let options = Options { segment_bytes, ..Options::default() };
     let mut log = Log::create(Arc::clone(disk), to, options).map_err(|error| broken_off(error.into()))?;
+    let syncer = log.syncer();
     while let Some(frame) = reader.next_frame()? {
         append(&mut log, frame).map_err(broken_off)?;
+        seal(&syncer).map_err(broken_off)?;
     }
+    drop(syncer);
     finish(&**disk, log, from, to, &key).map_err(broken_off)?;
     verify(disk, to, None)
 }
@@ -87,6 +91,16 @@ fn append(log: &mut Log, frame: Frame) -> Result<()> {
         log.sync()?;
     }
     Ok(())
+}
+
+/// Seals what has become full.
+fn seal(syncer: &Syncer) -> Result<()> {
+    loop {
+        match syncer.seal(&mut || false)? {
+            Sealing::Sealed { .. } | Sealing::Left { .. } => {}
+            Sealing::Nothing | Sealing::Stopped => return Ok(()),
+        }
+    }
 }
 
 /// Brings what lies beside the frames, and says last that all of it is there.

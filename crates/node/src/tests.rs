@@ -13,6 +13,7 @@ mod market;
 mod own_files;
 mod rig;
 mod scratch;
+mod sealed;
 mod threads;
 mod views;
 mod workload;

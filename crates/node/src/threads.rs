@@ -1,13 +1,14 @@
 //! Threads: what carries a node's stages, and how they start and stop.
 //!
 //! ```text
-//! order ─▶ append ─▶ commit        snapshot        spare
+//! order ─▶ append ─▶ commit ─▶ snapshot        spare ─▶ seal
 //! ```
 //!
 //! Each hands over only when the next is ready to take. So while one frame reaches the disk a second has been written behind it,
 //! a third is being decided, and what arrives meanwhile goes into the next: the slower the disk, the larger the frames. A stage
 //! that ends takes those before it with it, as they find nobody to hand to; whoever waits for an answer then learns that the
-//! node has stopped. `snapshot` writes the state of some moment while the others go on, and `spare` makes the log's next segment ready, so that no frame has to wait for that.
+//! node has stopped. `snapshot` writes the state of some moment while the others go on. `spare` makes the log's next segment
+//! ready, so that no frame has to wait for that, and wakes `seal`, which repacks full ones.
 use crate::append::{Append, Part, Written};
 use crate::commit::{CHECKPOINT_EVERY, Commit};
 use crate::error::{Error, ErrorKind, Result, Unavailable};
@@ -26,6 +27,8 @@ use sycee_core::entry::{Command, Submission};
 use sycee_core::{Outcome, metering};
 use sycee_log::{Disk, Syncer};
 use tokio::sync::oneshot;
+
+mod packing;
 
 /// Commands that may wait to be decided.
 pub(crate) const ARRIVALS_MAX: usize = 16_384;
@@ -100,7 +103,8 @@ pub(crate) fn run(stages: Stages) -> Result<Node> {
     let (to_prepare, wanted) = sync_channel(1);
     let (to_snapshot, jobs) = sync_channel(1);
     let (stored, done) = sync_channel(1);
-    let syncer = append.syncer();
+    let (to_seal, full) = sync_channel(1);
+    let (syncer, sealing) = (append.syncer(), append.syncer());
     let handle = Handle { arrivals: sender, shared: Arc::clone(&shared), durable, archive };
     let deciding =
         Deciding { order, arrivals, batches: to_append, shared: Arc::clone(&shared), disk, directory };
@@ -118,7 +122,11 @@ pub(crate) fn run(stages: Stages) -> Result<Node> {
             Ok(())
         })?,
         spawn("spare", &shared, move || {
-            prepare(&wanted, &syncer);
+            prepare(&wanted, &syncer, &to_seal);
+            Ok(())
+        })?,
+        spawn("seal", &shared, move || {
+            packing::run(&full, &sealing);
             Ok(())
         })?,
     ];
@@ -321,11 +329,13 @@ fn write_snapshots(snapshots: &Snapshots, jobs: &Receiver<Job>, stored: &SyncSen
 }
 
 /// Makes segments ready. If that fails the log can be used as long as its segment lasts, and will say why it cannot go on.
-fn prepare(wanted: &Receiver<()>, syncer: &Syncer) {
+fn prepare(wanted: &Receiver<()>, syncer: &Syncer, to_seal: &SyncSender<()>) {
     for () in wanted {
         if let Err(error) = syncer.prepare() {
             tracing::warn!("{error}");
             return;
         }
+        // Full if it has not been looked at since the last time, gone if it gave up; both are fine.
+        let _ = to_seal.try_send(());
     }
 }

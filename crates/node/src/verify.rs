@@ -114,7 +114,7 @@ pub(crate) fn find(disk: &dyn Disk, directory: &Path) -> Result<()> {
     };
     let names = disk.list(directory).map_err(failed)?;
     backup::check_finished(disk, directory)?;
-    if names.iter().any(|name| name.starts_with("segment-")) {
+    if names.iter().any(|name| name.starts_with("segment-") || name.starts_with("sealed-")) {
         return Ok(());
     }
     let context = format!("find a log in {}, which has no segment of one", directory.display());

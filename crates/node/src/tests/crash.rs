@@ -105,6 +105,9 @@ impl World {
             if self.dice.roll(4) == 0 {
                 rig.stages.append.syncer().prepare().map_err(Error::from)?;
             }
+            if self.dice.roll(3) == 0 {
+                rig.stages.append.syncer().seal(&mut || false).map_err(Error::from)?;
+            }
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ fn refused(disk: &SimDisk, clock: &Clock) -> Error {
 }
 
 /// Start and verify both refuse it, with the same cause, and the log is not touched.
-fn check_refused(disk: &SimDisk, clock: &Clock, expected: &str) {
+pub(super) fn check_refused(disk: &SimDisk, clock: &Clock, expected: &str) {
     let error = refused(disk, clock);
     let text = error.to_string();
     assert!(text.contains(expected), "{text}");
