@@ -1,6 +1,8 @@
 """Reports of a meter that nobody here wrote the client of, and their effect on everybody's money."""
 
+import json
 import socket
+import subprocess
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +12,7 @@ import pytest
 
 from harness.control import Refused, amount, call, refusal, units
 from harness.deployed import Deployed
-from harness.process import until
+from harness.process import ROOT, binary, until
 from harness.provider import CHAT, ScriptedProvider
 from usage.meter import COLUMNS, EVENT, EVENTS, Line, Meter, integer, now
 
@@ -349,3 +351,10 @@ def test_after_a_kill_the_meter_goes_on_from_next(provider):
 def ada_balance(sycee, payer):
     """By the operator, as the platform has another address after each start."""
     return units(call(f"{sycee.api_url}/accounts/{payer.consumer.account}", key=sycee.key)[2]["balance"])
+
+
+@pytest.mark.parametrize("form", ["binary", "json"])
+def test_the_benchmark_sends_over_http(form):
+    command = [binary(), "bench", "settle", "--http", form, "--lines", "3500", "--batch", "500", "--accounts", "20", "--offers", "4", "--json"]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, cwd=ROOT).stdout)
+    assert (told["http"], told["lines"], told["refused"], told["verified"]) == (form, 3500, 0, True)

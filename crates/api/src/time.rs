@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// The moment in RFC 3339, UTC, with as many places as it needs.
-pub(crate) fn format(time: Time) -> String {
+pub fn format(time: Time) -> String {
     let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0)).expect("64 bits end in 2554");
     moment.format(&Rfc3339).expect("years of four digits can be written")
 }

@@ -1,9 +1,10 @@
-//! Benchmarks of a whole node on a real disk. What is measured goes through the same function as any other command; only the
-//! transport is left out.
+//! Benchmarks of a whole node on a real disk. What is measured goes through the same function as any other command, with HTTP
+//! before it or without.
 use crate::cli;
 use anyhow::Result;
 use std::process::ExitCode;
 
+mod door;
 mod generator;
 mod market;
 mod process;

@@ -79,11 +79,37 @@ pub(crate) struct Load {
     /// Whether some accounts use much more than others.
     #[arg(long, default_value = "zipf")]
     pub(crate) skew: Skew,
+    /// Send them over HTTP on this machine, in this form, instead of straight to the node.
+    #[arg(long, value_name = "FORM")]
+    pub(crate) http: Option<HttpForm>,
     /// The number of the first line.
     #[arg(long, default_value_t = 0, hide = true)]
     pub(crate) first: u64,
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
+}
+
+/// How lines are written for HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum HttpForm {
+    Binary,
+    Json,
+}
+
+impl HttpForm {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Json => "json",
+        }
+    }
+
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Self::Binary => "application/vnd.sycee.usage+cbor",
+            Self::Json => "application/cloudevents-batch+json",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

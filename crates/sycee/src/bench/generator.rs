@@ -4,16 +4,19 @@
 //! Keys are drawn by a zipf distribution (exponent 0.99) over scrambled handles, so that those who ask often do not lie together,
 //! or uniformly. Each line has three to five buckets; tokens are log-normal around some hundreds, starts lie within the last
 //! hour.
-use crate::cli::{Load, Skew};
+use crate::bench::market;
+use crate::cli::{HttpForm, Load, Skew};
 use anyhow::Result;
+use std::fmt::Write as _;
 use std::io::{BufWriter, Read, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use sycee_core::buckets::{Bucket, Buckets};
-use sycee_core::ids::{Handle, SourceId, Time};
+use sycee_core::ids::{Handle, KeyId, OfferId, SourceId, Time};
 use sycee_core::metering::{Batch, Content, Line, Lines};
 
-pub(super) const SOURCE: SourceId = SourceId(1);
+/// Batches go round among so many sources.
+pub(super) const SOURCES: usize = 6;
 const HOUR_MILLISECONDS: u64 = 3_600_000;
 
 pub(super) fn run(load: &Load) -> Result<ExitCode> {
@@ -25,8 +28,13 @@ pub(super) fn run(load: &Load) -> Result<ExitCode> {
     while first < end {
         let count = load.batch.min(end - first);
         let batch = batch(load, &mut dice, zipf.as_ref(), first, count)?;
-        let bytes = minicbor::to_vec(&batch)?;
-        output.write_all(&u32::try_from(bytes.len())?.to_le_bytes())?;
+        let bytes = match load.http {
+            None | Some(HttpForm::Binary) => minicbor::to_vec(&batch)?,
+            Some(HttpForm::Json) => events(&batch)?,
+        };
+        for number in [bytes.len() as u64, count, batch.lines.tokens()] {
+            output.write_all(&number.to_le_bytes())?;
+        }
         output.write_all(&bytes)?;
         first += count;
     }
@@ -34,17 +42,62 @@ pub(super) fn run(load: &Load) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The next batch of a generator; `None` at its end.
-pub(super) fn read(input: &mut impl Read) -> Result<Option<Batch>> {
-    let mut length = [0; 4];
+/// A batch as it is sent.
+pub(super) struct Report {
+    pub(super) lines: u64,
+    pub(super) tokens: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The next report of a generator; `None` at its end.
+pub(super) fn read(input: &mut impl Read) -> Result<Option<Report>> {
+    let mut length = [0; 8];
     match input.read_exact(&mut length) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error.into()),
     }
-    let mut bytes = vec![0; usize::try_from(u32::from_le_bytes(length))?];
+    let (lines, tokens) = (number(input)?, number(input)?);
+    let mut bytes = vec![0; usize::try_from(u64::from_le_bytes(length))?];
     input.read_exact(&mut bytes)?;
-    Ok(Some(Batch::decode_exact(&bytes)?))
+    Ok(Some(Report { lines, tokens, bytes }))
+}
+
+fn number(input: &mut impl Read) -> Result<u64> {
+    let mut bytes = [0; 8];
+    input.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// The lines of a batch as events, without a space that they could do without.
+fn events(batch: &Batch) -> Result<Vec<u8>> {
+    let mut text = String::with_capacity(batch.lines.len() * 512);
+    for (sequence, line) in (batch.first..).zip(batch.lines.iter()) {
+        let begin = if text.is_empty() { '[' } else { ',' };
+        let key = KeyId(market::FIRST_ACCOUNT + u128::from(line.key.0));
+        let offer = OfferId(line.offer.0.into());
+        let start = sycee_api::time::format(batch.start_of(&line));
+        write!(
+            text,
+            r#"{begin}{{"specversion":"1.0","type":"dev.sycee.usage.v1","source":"{}","id":"{sequence}","sequence":"{sequence}","data":{{"key":"{key}","offer":"{offer}","start":"{start}","duration_ms":{},"joules":{}.{:06},"usage":{{"#,
+            market::source_name(batch.source),
+            line.duration_milliseconds,
+            line.microjoules / 1_000_000,
+            line.microjoules % 1_000_000,
+        )?;
+        for (at, (bucket, tokens)) in line.usage.iter().filter(|(_, tokens)| *tokens > 0).enumerate() {
+            write!(text, r#"{}"{}":{tokens}"#, if at == 0 { "" } else { "," }, bucket.name())?;
+        }
+        text.push_str("}}}");
+    }
+    text.push(']');
+    Ok(text.into_bytes())
+}
+
+/// The source of the batch that begins with this line of all, and its number there.
+fn numbered(load: &Load, line: u64) -> (u64, u64) {
+    let (batch, sources) = (line / load.batch, SOURCES as u64);
+    (batch % sources, batch / sources * load.batch)
 }
 
 fn batch(load: &Load, dice: &mut Dice, zipf: Option<&Zipf>, first: u64, count: u64) -> Result<Batch> {
@@ -66,7 +119,8 @@ fn batch(load: &Load, dice: &mut Dice, zipf: Option<&Zipf>, first: u64, count: u
         };
         anyhow::ensure!(lines.push(&line), "a bucket has fewer than 2^32 tokens");
     }
-    Ok(Batch::new(Content { source: SOURCE, first, base, lines }))
+    let (source, first) = numbered(load, first);
+    Ok(Batch::new(Content { source: SourceId(source.into()), first, base, lines }))
 }
 
 /// Three to five buckets.

@@ -1,6 +1,6 @@
 //! The market that the benchmark meters: many accounts under contract, offers at four prices, and a model whose earnings go to four
 //! pots.
-use crate::bench::generator::SOURCE;
+use crate::bench::generator::SOURCES;
 use crate::cli::Load;
 use anyhow::{Result, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -8,7 +8,7 @@ use sycee_core::arithmetic;
 use sycee_core::buckets::{Bucket, Buckets};
 use sycee_core::catalog::{self, Basis, Edge, Kind, Model, NewSchedule, OfferTerms, SiteFacts};
 use sycee_core::ids::{
-    AccountId, Asset, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId, Time,
+    AccountId, Asset, Hash, KeyId, MemberId, ModelId, OfferId, ProviderId, ScheduleId, SiteId, SourceId, Time,
 };
 use sycee_core::membership::{self, Member, Role, Standing};
 use sycee_core::metering::{self, Source};
@@ -17,13 +17,16 @@ use sycee_core::{Command, Outcome, Submission, limits};
 use sycee_node::{Handle, Unavailable};
 
 pub(super) const METER: MemberId = MemberId(2);
+/// What the meter sends over HTTP with.
+pub(super) const METER_KEY: &str = "sk-sycee-bench";
 const PROVIDER: u128 = 3;
 const PROVIDER_ID: ProviderId = ProviderId(1);
 /// Its author and those of the models below it: four pots.
 const MODELS: u128 = 4;
 const AUTHORS: u128 = 10;
 const CONSUMERS: u128 = 1_000;
-const FIRST_ACCOUNT: u128 = 1_000_000;
+/// The first account of a consumer, and its key.
+pub(super) const FIRST_ACCOUNT: u128 = 1_000_000;
 const ACCOUNTS_EACH: u128 = 900;
 /// Commands under way while the market is made.
 const AT_A_TIME: usize = 8_192;
@@ -69,6 +72,12 @@ fn member(id: u128, role: Role) -> Command {
     membership::Command::Register { member: MemberId(id), details }.into()
 }
 
+/// It spends from no account, so it has no handle.
+fn meter_key() -> Command {
+    let (label, hash) = ("bench".to_owned(), sycee_api::secret::hash(METER_KEY));
+    membership::Command::IssueKey { key: KeyId(1), member: METER, account: None, label, hash }.into()
+}
+
 fn account(id: u128, member: u128, limit: i128) -> Command {
     let (account, member) = (AccountId(id), MemberId(member));
     membership::Command::OpenAccount { account, member, asset: Asset(0), name: "a".to_owned(), limit }.into()
@@ -77,17 +86,24 @@ fn account(id: u128, member: u128, limit: i128) -> Command {
 fn people() -> Commands {
     let authors = (0..MODELS).map(|author| AUTHORS + author);
     let mut commands = vec![member(METER.0, Role::Meter), member(PROVIDER, Role::Provider)];
+    commands.push(meter_key());
     commands.push(account(PROVIDER, PROVIDER, 0));
     commands.extend(authors.clone().map(|author| member(author, Role::Author)));
     commands.extend(authors.map(|author| account(author, author, 0)));
     Box::new(commands.into_iter())
 }
 
+pub(super) fn source_name(source: SourceId) -> String {
+    format!("bench-{}", source.0)
+}
+
 /// A chain of models, each giving a tenth to the one below it.
 fn supply() -> Commands {
-    let source = Source { member: METER, name: "bench".to_owned(), provider: None };
-    let mut commands: Vec<Command> =
-        vec![metering::Command::OpenSource { source: SOURCE, details: source }.into()];
+    let open = |source| {
+        let details = Source { member: METER, name: source_name(source), provider: None };
+        Command::from(metering::Command::OpenSource { source, details })
+    };
+    let mut commands: Vec<Command> = (0..SOURCES as u128).map(SourceId).map(open).collect();
     commands.extend((0..MODELS).map(|index| {
         let base = index.checked_sub(1).map(|base| Edge { base: ModelId(base), share_ppm: 100_000 });
         let details = Model {

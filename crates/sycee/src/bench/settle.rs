@@ -1,14 +1,17 @@
 //! How many lines of metering a second does a node settle: price, book, split, write, sync, fold and answer?
 //!
 //! A process of its own makes the lines. This one reads a batch, hands it to the node as the HTTP path does once it has decoded
-//! one, and waits for the answer, which comes when the batch is durable; several batches are under way. Then the same at four
+//! one, or sends it down that path, and waits for the answer, which comes when the batch is durable; several batches are under way. Then the same at four
 //! fifths of that rate, where a batch's time counts from when it was due. At the end the node is opened again from the snapshot
 //! it had before the lines, and the log is verified from its first byte.
 #![expect(clippy::cast_precision_loss, reason = "figures are told to three digits")]
+use crate::bench::door::{self, Door};
+use crate::bench::generator::Report;
 use crate::bench::{generator, market, process};
-use crate::cli::{Load, Settle};
-use anyhow::{Context as _, Result, bail, ensure};
+use crate::cli::{HttpForm, Load, Settle};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, ExitCode, Stdio};
@@ -16,15 +19,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use sycee_core::genesis::AssetDefinition;
 use sycee_core::ids::{Handle as Index, Hash, MemberId};
-use sycee_core::metering::{self, Batch};
-use sycee_core::permission::Actor;
-use sycee_core::{Event, Outcome, Submission};
 use sycee_log::{Disk, RealDisk};
-use sycee_node::{Clock, Founding, Handle, Node, Options, Unavailable};
-use tokio::task::JoinSet;
+use sycee_node::{Clock, Founding, Handle, Node, Options};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-/// Batches sent and not answered.
-const UNDER_WAY: usize = 6;
+/// Batches that wait to be sent.
+const READ_AHEAD: usize = 2;
 /// Of the peak, for latency.
 const SHARE_OF_PEAK: f64 = 0.8;
 /// Part of the lines that are sent at that rate.
@@ -54,7 +55,9 @@ pub(super) fn run(arguments: &Settle) -> Result<ExitCode> {
 
 fn measure(arguments: &Settle, directory: &Path, file_system: &str) -> Result<serde_json::Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let load = &arguments.load;
+    // Whole batches, so that each source goes on where it was in the next phase.
+    let lines = arguments.load.lines.next_multiple_of(arguments.load.batch);
+    let load = &Load { lines, ..arguments.load.clone() };
     let operator = found(directory)?;
     let node = sycee_node::start(Options::new(directory))?;
     runtime.block_on(market::make(&node.handle(), operator, load))?;
@@ -63,14 +66,16 @@ fn measure(arguments: &Settle, directory: &Path, file_system: &str) -> Result<se
 
     // Opened again, so that its last snapshot is the market.
     let node = sycee_node::start(Options::new(directory))?;
-    let peak = phase(&runtime, &node.handle(), load, 0, None)?;
+    let (door, server) = door::open(node.handle(), load.http)?;
+    let peak = phase(&runtime, &door, load, 0, None)?;
     let rate = peak.lines_per_second() * SHARE_OF_PEAK;
-    let paced =
-        Load { lines: (load.lines / LATENCY_PART).max(load.batch), first: load.lines, ..load.clone() };
-    let latency = phase(&runtime, &node.handle(), &paced, 1, Some(rate))?;
+    let part = (load.lines / LATENCY_PART).next_multiple_of(load.batch);
+    let paced = Load { lines: part, first: load.lines, ..load.clone() };
+    let latency = phase(&runtime, &door, &paced, 1, Some(rate))?;
     let lines = peak.lines + latency.lines;
     spot_check(&node.handle(), lines)?;
     let resident = process::resident_bytes_max()?;
+    drop((door, server));
     stop_without_snapshot(node, directory)?;
 
     let bytes = log_bytes(directory)? - before;
@@ -88,6 +93,7 @@ fn measure(arguments: &Settle, directory: &Path, file_system: &str) -> Result<se
         "offers": load.offers,
         "batch": load.batch,
         "skew": load.skew.name(),
+        "http": load.http.map(HttpForm::name),
         "file_system": file_system,
         "lines_per_s": peak.lines_per_second().round(),
         "tokens_per_s": (peak.tokens as f64 / peak.elapsed.as_secs_f64()).round(),
@@ -148,14 +154,14 @@ impl Phase {
 /// Sends the lines of a load; at a rate of so many a second, or as fast as they are answered.
 fn phase(
     runtime: &tokio::runtime::Runtime,
-    handle: &Handle,
+    door: &Door,
     load: &Load,
     seed: u64,
     rate: Option<f64>,
 ) -> Result<Phase> {
     let mut child = generator(&Load { seed: load.seed + seed, ..load.clone() })?;
-    let mut input = BufReader::with_capacity(1 << 20, child.stdout.take().context("it has an output")?);
-    let sent = runtime.block_on(send(handle, &mut input, rate));
+    let input = BufReader::with_capacity(1 << 20, child.stdout.take().context("it has an output")?);
+    let sent = runtime.block_on(send(door, input, rate));
     if sent.is_err() {
         child.kill()?;
     }
@@ -166,7 +172,7 @@ fn phase(
 }
 
 fn generator(load: &Load) -> Result<Child> {
-    let Load { lines, accounts, offers, batch, skew, first, seed } = load;
+    let Load { lines, accounts, offers, batch, skew, http, first, seed } = load;
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.args(["bench", "generate", "--skew", skew.name()]);
     for (name, value) in [
@@ -179,12 +185,16 @@ fn generator(load: &Load) -> Result<Child> {
     ] {
         command.arg(format!("--{name}={value}"));
     }
+    command.args(http.map(|form| format!("--http={}", form.name())));
     Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?)
 }
 
-async fn send(handle: &Handle, input: &mut BufReader<ChildStdout>, rate: Option<f64>) -> Result<Phase> {
+/// One batch of each source is under way at a time, so that they come in order over any number of connections.
+async fn send(door: &Door, input: BufReader<ChildStdout>, rate: Option<f64>) -> Result<Phase> {
+    let (sender, mut reports) = mpsc::channel(READ_AHEAD);
+    let reading = std::thread::spawn(move || read(input, &sender));
     // Until the first batch is there the generator is still counting its accounts.
-    let mut next = generator::read(input)?;
+    let mut next = reports.recv().await;
     let (began, processor) = (Instant::now(), process::processor_time()?);
     let mut phase = Phase {
         lines: 0,
@@ -194,35 +204,40 @@ async fn send(handle: &Handle, input: &mut BufReader<ChildStdout>, rate: Option<
         processor: Duration::ZERO,
         latencies: Vec::new(),
     };
-    let mut under_way = JoinSet::new();
-    while let Some(batch) = next {
+    let mut under_way: VecDeque<JoinHandle<Result<Answer>>> = VecDeque::new();
+    while let Some(report) = next {
+        if under_way.len() >= generator::SOURCES {
+            phase.take(under_way.pop_front().context("some are under way")?.await??);
+        }
         let due = match rate {
             Some(rate) => began + Duration::from_secs_f64(phase.lines as f64 / rate),
             None => Instant::now(),
         };
-        while Instant::now() < due {
-            match tokio::time::timeout_at(due.into(), under_way.join_next()).await {
-                Ok(Some(answer)) => phase.take(answer??),
-                Ok(None) => tokio::time::sleep_until(due.into()).await,
-                Err(_) => {}
-            }
-        }
-        phase.lines += batch.len();
-        phase.tokens += batch.lines.tokens();
-        let handle = handle.clone();
-        under_way.spawn(async move { submit(&handle, batch, due).await });
-        tokio::task::yield_now().await;
-        if under_way.len() >= UNDER_WAY {
-            phase.take(under_way.join_next().await.context("some are under way")???);
-        }
-        next = generator::read(input)?;
+        tokio::time::sleep_until(due.into()).await;
+        phase.lines += report.lines;
+        phase.tokens += report.tokens;
+        let door = door.clone();
+        #[expect(clippy::disallowed_methods, reason = "each is waited for")]
+        under_way.push_back(tokio::spawn(async move { submit(&door, report, due).await }));
+        next = reports.recv().await;
     }
-    while let Some(answer) = under_way.join_next().await {
-        phase.take(answer??);
+    for answer in under_way {
+        phase.take(answer.await??);
     }
     phase.elapsed = began.elapsed();
     phase.processor = process::processor_time()?.saturating_sub(processor);
+    reading.join().map_err(|_| anyhow!("reading the generator's lines failed"))??;
     Ok(phase)
+}
+
+/// On a thread of its own, so that nobody waits for the generator but who wants its lines.
+fn read(mut input: BufReader<ChildStdout>, reports: &mpsc::Sender<Report>) -> Result<()> {
+    while let Some(report) = generator::read(&mut input)? {
+        if reports.blocking_send(report).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// A batch that is durable.
@@ -239,27 +254,9 @@ impl Phase {
     }
 }
 
-/// Sends a batch and waits until it is durable.
-async fn submit(handle: &Handle, batch: Batch, due: Instant) -> Result<Answer> {
-    let command = metering::Command::Record { batch };
-    let submission = Submission::internal(Actor::Member(market::METER), command);
-    loop {
-        match handle.submit(submission.clone()).await {
-            Ok(Outcome::Applied { position: _, events }) => {
-                let refused = events.iter().map(|event| match event {
-                    Event::Metering(metering::Event::Recorded { batch: _, counted }) => {
-                        counted.refused.len() as u64
-                    }
-                    _ => 0,
-                });
-                return Ok(Answer { refused: refused.sum(), took: due.elapsed() });
-            }
-            Ok(Outcome::Repeated { .. }) => bail!("a batch has no id"),
-            Ok(Outcome::Refused(refusal)) => bail!("a batch was refused: {}", refusal.code()),
-            Err(Unavailable::Overloaded) => tokio::time::sleep(Duration::from_millis(1)).await,
-            Err(unavailable) => bail!("the node does not answer: {unavailable}"),
-        }
-    }
+/// Sends a report and waits until it is durable.
+async fn submit(door: &Door, report: Report, due: Instant) -> Result<Answer> {
+    Ok(Answer { refused: door.send(report).await?, took: due.elapsed() })
 }
 
 /// The rollups have every line once.
