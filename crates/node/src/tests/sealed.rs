@@ -1,7 +1,7 @@
 //! Sealed segments under a node: read, verified, copied, cut and refused like those that were never sealed.
 use super::damage::check_refused;
 use super::market::{CONSUMER, OFFERS, authorise, by, deposit, market, request, settle};
-use super::rig::{Rig, SEGMENT_BYTES, directory, entries, filled, founding, options, shared};
+use super::rig::{Rig, content_of, SEGMENT_BYTES, directory, entries, filled, founding, options, shared};
 use super::scratch::{Scratch, real_disk};
 use super::workload::{Dice, Workload};
 use crate::clock::Clock;
@@ -56,8 +56,7 @@ fn sealing_changes_nothing_that_anybody_sees() {
     }
     let folded = |disk: &SimDisk, clock: &Clock| {
         let rig = Rig::open(options(disk, clock)).unwrap();
-        let views = rig.stages.shared.views.read().unwrap();
-        crate::snapshot::encode(&views)
+        content_of(&rig.stages.shared.views())
     };
     assert_eq!(folded(&disk, &clock), folded(&other, &plain), "with a snapshot or from the first entry");
 }
