@@ -32,7 +32,7 @@ def verified(*arguments):
 
 @pytest.fixture
 def log(tmp_path):
-    done = sycee("init", tmp_path / "log", "--segment-mib", 1)
+    done = sycee("init", tmp_path / "log", "--segment-mib", 8)
     assert done.returncode == 0, done.stderr
     return tmp_path / "log"
 
@@ -79,7 +79,7 @@ def test_a_copy_needs_an_empty_folder(log, tmp_path, command):
     assert str(target) in said and "notes.txt" in said and "hint: nothing was written" in said, said
     assert tree(target) == before
     (target / "notes.txt").unlink()
-    assert sycee(command, log, target, "--segment-mib", 1).returncode == 0
+    assert sycee(command, log, target, "--segment-mib", 8).returncode == 0
     assert verified(target)["entries"] == 1
     assert str(target) in refused(command, log, target), "a second copy beside the first"
 
@@ -87,7 +87,7 @@ def test_a_copy_needs_an_empty_folder(log, tmp_path, command):
 def test_half_a_copy_is_not_taken_for_a_log(log, tmp_path):
     """What a kill leaves, at every operation, is played in `node::tests::copies`; here is what people are told of it."""
     half, config = tmp_path / "half", tmp_path / "sycee.toml"
-    assert sycee("backup", log, half, "--segment-mib", 1).returncode == 0
+    assert sycee("backup", log, half, "--segment-mib", 8).returncode == 0
     (half / "unfinished-copy").touch()
     config.write_text('listen = "127.0.0.1:0"\n[sites.x]\nurl = "http://127.0.0.1:1/v1"\n')
     assert "not finished" in verified(half)["cause"]

@@ -330,8 +330,8 @@ pub(crate) struct Provider {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Segment {
-    /// Length of segment files that are made, in MiB.
-    #[arg(long = "segment-mib", default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    /// Length of segment files that are made, in MiB: at least what the largest report of usage takes.
+    #[arg(long = "segment-mib", default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u64).range(8..=1024))]
     pub(crate) mib: u64,
 }
 

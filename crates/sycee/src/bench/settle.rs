@@ -79,6 +79,7 @@ fn measure(arguments: &Settle, directory: &Path, file_system: &str) -> Result<se
     stop_without_snapshot(node, directory)?;
 
     let bytes = log_bytes(directory)? - before;
+    let to_fold = lines_to_fold(directory)?;
     let recovery = Instant::now();
     let node = sycee_node::start(Options::new(directory))?;
     let recovery = recovery.elapsed();
@@ -102,7 +103,8 @@ fn measure(arguments: &Settle, directory: &Path, file_system: &str) -> Result<se
         "latency_at_lines_per_s": rate.round(),
         "bytes_per_line": micro(bytes as f64 / lines as f64),
         "rss_bytes": resident,
-        "recovery_lines_per_s": (lines as f64 / recovery.as_secs_f64()).round(),
+        "recovered_lines": to_fold,
+        "recovery_lines_per_s": (to_fold as f64 / recovery.as_secs_f64()).round(),
         "verify_lines_per_s": (lines as f64 / verifying.as_secs_f64()).round(),
         "refused": peak.refused + latency.refused,
         "verified": report.sound,
@@ -282,6 +284,24 @@ fn log_bytes(directory: &Path) -> Result<u64> {
         bytes += frame.bytes_on_disk();
     }
     Ok(bytes)
+}
+
+/// Lines that a start has to fold, as its newest snapshot does not have them.
+fn lines_to_fold(directory: &Path) -> Result<u64> {
+    let number = |path: &PathBuf| path.file_stem()?.to_str()?.strip_prefix("snapshot-")?.parse::<u64>().ok();
+    let from = snapshots(directory)?.iter().filter_map(number).max().context("there is a snapshot")?;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let mut reader = sycee_log::Reader::open(disk, directory)?;
+    let mut lines = 0;
+    while let Some(frame) = reader.next_frame()? {
+        if frame.number >= from {
+            for (position, record) in frame.records()? {
+                let entry = sycee_node::seal::open(&record, position)?;
+                lines += entry.recorded().map_or(0, |(batch, _)| batch.len());
+            }
+        }
+    }
+    Ok(lines)
 }
 
 /// Ends a node so that it has to fold again what came since its last snapshot.
