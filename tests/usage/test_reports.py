@@ -122,13 +122,15 @@ def test_events_of_the_official_client_are_paid_and_split(sycee, nights):
     assert (ada.balance(), bob.balance()) == (CREDIT - 2 * PRICE, CREDIT - PRICE)
     # 15 % to the model, 5 % to the platform.
     assert income(sycee) - before == 3 * PRICE * 80 // 100
-    # A statement tells of metering in one sum once something else moves the account; there is no receipt for a line.
+    # A statement tells of metering in sums, up to now and before what else moves the account; there is no receipt for a line.
+    def shown():
+        return [(line["kind"], units(line["amount"]), units(line["balance"])) for line in ada.consumer.control.statement(ada.consumer.account)]
+    assert shown() == [("deposit", CREDIT, CREDIT), ("metering", -2 * PRICE, CREDIT - 2 * PRICE)]
     sycee.operator.post(f"/accounts/{ada.consumer.account}/deposits", {"amount": "1", "reason": "test"})
-    lines = [(line["kind"], units(line["amount"]), units(line["balance"])) for line in ada.consumer.control.statement(ada.consumer.account)]
-    assert lines == [("deposit", CREDIT, CREDIT), ("metering", -2 * PRICE, CREDIT - 2 * PRICE), ("deposit", CREDIT, 2 * CREDIT - 2 * PRICE)]
+    assert shown() == [("deposit", CREDIT, CREDIT), ("metering", -2 * PRICE, CREDIT - 2 * PRICE), ("deposit", CREDIT, 2 * CREDIT - 2 * PRICE)]
     assert ada.consumer.receipts() == []
-    shown = nights.progress()
-    assert (shown["next"], shown["last_position"], shown["provider"]) == (first + 3, told["position"], None)
+    progress = nights.progress()
+    assert (progress["next"], progress["last_position"], progress["provider"]) == (first + 3, told["position"], None)
     hours = ada.consumer.control.all("/usage/hours", account=ada.consumer.account)
     assert sum(hour["lines"] for hour in hours) == 2 and sum(hour["tokens"] for hour in hours) == 500
     assert sum(units(hour["money"]) for hour in hours) == 2 * PRICE

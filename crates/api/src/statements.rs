@@ -144,9 +144,13 @@ fn read(
         Some(before) => api.node.statement(place, before..start)?.last().map_or(0, |line| line.balance),
         None => 0,
     };
-    let (shown, reached) = movements(api, place, start, end, limit)?;
-    let closing = shown.last().map_or(opening, |line| line.balance);
+    let (mut shown, reached) = movements(api, place, start, end, limit)?;
     let views = api.node.views();
+    // Metering has no lines of its own; what it has moved since the last one is told where the statement reaches the present.
+    if reached == count && views.state.at < span.to && views.state.at >= span.from {
+        shown.extend(views.metered_since(place, count));
+    }
+    let closing = shown.last().map_or(opening, |line| line.balance);
     Ok(Statement {
         opening: currency.write(opening),
         closing: currency.write(closing),

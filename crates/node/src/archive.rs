@@ -109,7 +109,7 @@ impl Archive {
             };
             // Metering has no lines of its own here: it shows in what the account has when the next one comes.
             let balance = first.balance - first.amount;
-            movements.extend((balance != *opening).then(|| metered(&entry, balance - *opening, balance)));
+            movements.extend((balance != *opening).then(|| StatementLine::metered(entry.position, entry.at, balance - *opening, balance)));
             movements.extend(moved);
             last = Some(frame);
         }
@@ -134,18 +134,20 @@ fn holds(frame: &Frame, position: u64) -> bool {
     (frame.first_position..frame.first_position + u64::from(frame.count)).contains(&position)
 }
 
-/// What lines of metering moved before an entry.
-fn metered(entry: &Entry, amount: Amount, balance: Amount) -> StatementLine {
-    StatementLine {
-        position: entry.position,
-        at: entry.at,
-        cause: Cause::Metering,
-        reference: None,
-        reason: None,
-        counterparty: None,
-        role: None,
-        amount,
-        balance,
+impl StatementLine {
+    /// What lines of metering moved, up to a position.
+    pub(crate) fn metered(position: u64, at: Time, amount: Amount, balance: Amount) -> Self {
+        Self {
+            position,
+            at,
+            cause: Cause::Metering,
+            reference: None,
+            reason: None,
+            counterparty: None,
+            role: None,
+            amount,
+            balance,
+        }
     }
 }
 

@@ -84,7 +84,10 @@ fn statements_are_what_the_log_says() {
                 own += u32::from(line.counterparty == Some(account));
             }
             let now = views.state.ledger.balance(account).map_or(0, |balance| balance.amount);
-            metered += now - balance;
+            let since = views.metered_since(account, count).map_or(0, |line| line.amount);
+            assert_eq!(since, now - balance, "seed {seed}, {account:?}");
+            assert_eq!(views.metered_since(account, count + 1), None);
+            metered += since;
             // Any page of it is that part of it.
             for (from, to) in [(0, 1), (count / 3, count / 2), (count, count + 5), (5, 2)] {
                 let page = rig.stages.archive.movements(account, &views.lines(account, from..to)).unwrap();

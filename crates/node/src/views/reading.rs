@@ -2,8 +2,10 @@
 //!
 //! What names an entry is told as far as the log is durable, since whoever hears of an entry may want to read it.
 use super::{Line, Views};
+use crate::archive::StatementLine;
 use std::ops::{Deref, Range};
 use std::sync::RwLockReadGuard;
+use sycee_core::State;
 use sycee_core::ids::{AccountId, Amount, Handle, RequestId};
 use sycee_core::ledger::Account;
 
@@ -73,6 +75,16 @@ impl<'a> Reading<'a> {
             (*line, opening)
         });
         with_opening.collect()
+    }
+
+    /// What lines of metering have moved of an account since its first so many statement lines; none if there are more of these.
+    pub fn metered_since(&self, account: Account, line_count: usize) -> Option<StatementLine> {
+        let lines = self.views.lines.get(&account).map_or(&[][..], Vec::as_slice);
+        let before = lines.last().map_or(0, |line| line.balance);
+        let State { ledger, position, at, .. } = &self.views.state;
+        let balance = ledger.balance(account)?.amount;
+        let is_all = lines.len() == line_count && balance != before;
+        is_all.then(|| StatementLine::metered(position.saturating_sub(1), *at, balance - before, balance))
     }
 
     fn durable_lines(&self, account: Account) -> &[Line] {
