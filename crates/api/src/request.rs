@@ -42,7 +42,8 @@ pub(crate) async fn frame(State(api): State<Api>, request: Request, next: Next) 
 
 /// Whether an answer tells what the log holds. That the node is unwell is told even when it is.
 fn tells(path: &str) -> bool {
-    path != "/api/v1/health" && ["/api/", "/metrics", "/signin/"].iter().any(|prefix| path.starts_with(prefix))
+    path != "/api/v1/health"
+        && ["/api/", "/metrics", "/signin/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// `?at_least=POSITION`: the answer shows at least what the entry at that position did. Strangers do not wait: they are refused.

@@ -158,7 +158,11 @@ impl Content {
 
 impl fmt::Debug for Content {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Content").field("at", &self.at).field("end", &self.end).finish_non_exhaustive()
+        formatter
+            .debug_struct("Content")
+            .field("at", &self.at)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,7 +180,9 @@ pub fn load_newest<T>(
         let file = name_of(number);
         let cause = match open(disk, &directory.join(&file)) {
             Err(cause) => cause,
-            Ok((header, content)) if header.head.number != number => content.cause(&header, SkipCause::Damaged),
+            Ok((header, content)) if header.head.number != number => {
+                content.cause(&header, SkipCause::Damaged)
+            }
             Ok((header, content)) if header.format != FORMAT => {
                 content.cause(&header, SkipCause::Newer { format: header.format })
             }
@@ -186,7 +192,9 @@ pub fn load_newest<T>(
             Ok((header, mut content)) => {
                 let made = decode(header.head, &mut content);
                 match (content.cause(&header, SkipCause::OtherContent), made) {
-                    (SkipCause::OtherContent, Ok(Some(made))) => return Ok((Some((header.head, made)), skipped)),
+                    (SkipCause::OtherContent, Ok(Some(made))) => {
+                        return Ok((Some((header.head, made)), skipped));
+                    }
                     (cause, _) => cause,
                 }
             }

@@ -109,7 +109,10 @@ impl Archive {
             };
             // Metering has no lines of its own here: it shows in what the account has when the next one comes.
             let balance = first.balance - first.amount;
-            movements.extend((balance != *opening).then(|| StatementLine::metered(entry.position, entry.at, balance - *opening, balance)));
+            movements.extend(
+                (balance != *opening)
+                    .then(|| StatementLine::metered(entry.position, entry.at, balance - *opening, balance)),
+            );
             movements.extend(moved);
             last = Some(frame);
         }

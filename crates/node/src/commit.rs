@@ -68,7 +68,18 @@ impl Commit {
         let last_checkpoint = shared.clock.now().monotonic;
         let last_snapshot =
             LastSnapshot { position: last_snapshot, size: 0, bytes_since: 0, under_way: false };
-        Self { snapshots, syncer, signer, shared, durable, head, tree, last_snapshot, job: None, last_checkpoint }
+        Self {
+            snapshots,
+            syncer,
+            signer,
+            shared,
+            durable,
+            head,
+            tree,
+            last_snapshot,
+            job: None,
+            last_checkpoint,
+        }
     }
 
     /// Makes a part durable and returns the outcomes that may now leave.

@@ -47,7 +47,9 @@ pub use handle::{Handle, Status};
 pub use open::{Options, start};
 pub use threads::Node;
 pub use verify::{AssetSum, Kept, Report, verify};
-pub use views::{Activity, Direction, Metered, OfferHour, PayerHour, Rate, Reading, Rollup, RollupKey, Sold, Views};
+pub use views::{
+    Activity, Direction, Metered, OfferHour, PayerHour, Rate, Reading, Rollup, RollupKey, Sold, Views,
+};
 
 #[cfg(test)]
 mod tests;

@@ -20,8 +20,8 @@ use crate::verify;
 use crate::views::Views;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use sycee_core::genesis::Charter;
 use sycee_core::RULES;
+use sycee_core::genesis::Charter;
 use sycee_log::{Disk, Frame, FrameSource, Frontier, RealDisk};
 use tokio::sync::watch;
 
@@ -190,7 +190,10 @@ impl Folded {
             folded.map_err(|broken| unsound(position, &format!("it breaks an invariant: {broken}")))?;
             self.tree.push(record.leaf(position).hash());
             if self.tree.size() == signed.size && self.tree.root() != signed.root {
-                return Err(unsound(position, "up to here it is not the history that its own checkpoint signed"));
+                return Err(unsound(
+                    position,
+                    "up to here it is not the history that its own checkpoint signed",
+                ));
             }
         }
         Ok(())

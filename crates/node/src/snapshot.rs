@@ -104,7 +104,8 @@ fn read(head: Head, content: &mut Content) -> io::Result<Option<Folded>> {
         return Ok(None);
     }
     let (tree, rest) = (sized(content)?, sized(content)?);
-    let (Some(tree), Ok(rest)) = (Frontier::from_bytes(&tree), sycee_core::exact::decode::<Rest>(&rest)) else {
+    let (Some(tree), Ok(rest)) = (Frontier::from_bytes(&tree), sycee_core::exact::decode::<Rest>(&rest))
+    else {
         return Ok(None);
     };
     if (rest.position, tree.size()) != (head.position, head.position) {

@@ -62,7 +62,8 @@ impl Views {
 
     /// All of it but [`Rest`], and the last minute's activity, which nobody misses.
     pub(crate) fn tables(&mut self) -> impl Iterator<Item = &mut dyn Rows> {
-        let Self { state, closed, by_request, by_payer, lines, rollups, metered, sold: _, activity: _ } = self;
+        let Self { state, closed, by_request, by_payer, lines, rollups, metered, sold: _, activity: _ } =
+            self;
         let beside: [&mut dyn Rows; 6] = [metered, closed, by_request, by_payer, lines, rollups];
         beside.into_iter().chain(state.tables())
     }

@@ -15,7 +15,8 @@ use super::harness::{
 use crate::disk::{Effect, Fault, Plan, SimDisk, When};
 use crate::part::Form;
 use crate::{
-    Disk as _, Error, ErrorKind, Frames, Hash, Head, Log, Options, Reader, Result, Sealing, SyncPoint, checkpoint,
+    Disk as _, Error, ErrorKind, Frames, Hash, Head, Log, Options, Reader, Result, Sealing, SyncPoint,
+    checkpoint,
 };
 
 const GOAL: u64 = 22;

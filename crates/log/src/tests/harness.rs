@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use crate::part::{self, Form};
 use crate::snapshot::{Skipped, Writer, load_newest};
-use crate::{
-    Disk, Draft, Frame, FrameSource, Head, Log, Options, Reader, Record, Recovery, Result, SimDisk,
-};
+use crate::{Disk, Draft, Frame, FrameSource, Head, Log, Options, Reader, Record, Recovery, Result, SimDisk};
 
 pub(super) const DIRECTORY: &str = "/data/log";
 

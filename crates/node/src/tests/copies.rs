@@ -22,8 +22,7 @@ fn start(disk: &SimDisk, clock: &Clock, directory: &Path) -> crate::Result<Rig> 
 /// After a restore that something broke off: all of it is there, or nobody takes what there is for a log.
 fn check_whole_or_refused(disk: &SimDisk, clock: &Clock, entries: u64) -> bool {
     let verified = verify(&shared(disk), &copy(), None);
-    let started =
-        start(disk, clock, &copy()).map(|rig| rig.stages.shared.views().state.position);
+    let started = start(disk, clock, &copy()).map(|rig| rig.stages.shared.views().state.position);
     if let Ok(report) = &verified {
         // The mark of what is durable may lag after a power cut; opening the log settles it.
         let all = report.entries == entries || report.not_yet_durable > 0;

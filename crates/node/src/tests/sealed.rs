@@ -1,7 +1,7 @@
 //! Sealed segments under a node: read, verified, copied, cut and refused like those that were never sealed.
 use super::damage::check_refused;
 use super::market::{CONSUMER, OFFERS, authorise, by, deposit, market, request, settle};
-use super::rig::{Rig, content_of, SEGMENT_BYTES, directory, entries, filled, founding, options, shared};
+use super::rig::{Rig, SEGMENT_BYTES, content_of, directory, entries, filled, founding, options, shared};
 use super::scratch::{Scratch, real_disk};
 use super::workload::{Dice, Workload};
 use crate::clock::Clock;
