@@ -166,6 +166,9 @@ impl fmt::Debug for Content {
     }
 }
 
+/// What was made of the newest snapshot that could be used, and those that could not.
+pub type Loaded<T> = (Option<(Head, T)>, Vec<Skipped>);
+
 /// What the newest snapshot holds that belongs to the log behind `source`, and those that had to be passed over. `decode` makes
 /// something of its content, or nothing if it does not know how; what it makes counts only if the snapshot is sound.
 pub fn load_newest<T>(
@@ -173,7 +176,7 @@ pub fn load_newest<T>(
     directory: &Path,
     source: &FrameSource,
     mut decode: impl FnMut(Head, &mut Content) -> io::Result<Option<T>>,
-) -> Result<(Option<(Head, T)>, Vec<Skipped>)> {
+) -> Result<Loaded<T>> {
     let context = |error| Error::io(format!("load a snapshot from {}", directory.display()), error);
     let mut skipped = Vec::new();
     for number in numbers(disk, directory).map_err(context)?.into_iter().rev() {

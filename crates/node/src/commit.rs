@@ -88,7 +88,9 @@ impl Commit {
         if let Some(at) = at {
             let durable = self.syncer.sync()?;
             assert!(durable.number >= head.number, "a sync covers what was appended before it");
-            leaves.into_iter().for_each(|leaf| self.tree.push(leaf));
+            for leaf in leaves {
+                self.tree.push(leaf);
+            }
             assert_eq!(self.tree.size(), head.position, "every entry is a leaf");
             self.head = head;
             self.shared.last_at.store(at.0, Ordering::Release);
@@ -96,7 +98,9 @@ impl Commit {
             self.durable.send_replace(head.position);
             self.last_snapshot.bytes_since += bytes;
         }
-        self.job = frozen.map(|rest| Job { rest, head, tree: self.tree.clone() }).or(self.job.take());
+        if let Some(rest) = frozen {
+            self.job = Some(Job { rest, head, tree: self.tree.clone() });
+        }
         Ok(outcomes)
     }
 
@@ -149,7 +153,7 @@ impl Commit {
         let Some(rest) = self.shared.change(Views::freeze) else { return Ok(()) };
         assert_eq!(rest.position, self.head.position, "nothing is decided any more");
         let job = Job { rest, head: self.head, tree: self.tree.clone() };
-        let size = self.snapshots.store(job)?;
+        let size = self.snapshots.store(&job)?;
         self.stored(size.map(|size| (self.head.position, size)));
         Ok(())
     }

@@ -48,8 +48,8 @@ pub(crate) struct Snapshots {
 
 impl Snapshots {
     /// Writes one while the views go on; how many bytes it has. None if the node is stopping, which takes another one at once.
-    pub(crate) fn store(&self, job: Job) -> Result<Option<u64>> {
-        let stored = self.write(&job);
+    pub(crate) fn store(&self, job: &Job) -> Result<Option<u64>> {
+        let stored = self.write(job);
         if !matches!(stored, Ok(Some(_))) {
             self.shared.change(|views| views.tables().for_each(Rows::thaw));
         }

@@ -318,7 +318,7 @@ impl Committing {
 fn write_snapshots(snapshots: &Snapshots, jobs: &Receiver<Job>, stored: &SyncSender<Option<(u64, u64)>>) {
     for job in jobs {
         let position = job.head.position;
-        let size = snapshots.store(job).unwrap_or_else(|error| {
+        let size = snapshots.store(&job).unwrap_or_else(|error| {
             tracing::warn!("{error}");
             None
         });

@@ -99,7 +99,9 @@ fn a_dense_table_is_a_list_with_undo() {
 /// What slices hold, put together.
 fn loaded<T: Rows + Default>(slices: &[Vec<u8>]) -> T {
     let mut table = T::default();
-    slices.iter().for_each(|rows| table.load(rows).expect("it was just written"));
+    for rows in slices {
+        table.load(rows).expect("it was just written");
+    }
     table.loaded();
     table
 }

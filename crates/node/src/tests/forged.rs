@@ -351,7 +351,7 @@ fn a_snapshot_does_not_hide_newer_rules() {
         let (log, _) = Log::open(shared(&disk), &directory(), Options::default()).unwrap();
         let source = log.source();
         let snapshots = Snapshots { disk: shared(&disk), directory: directory(), shared: shared_by };
-        snapshots.store(Job { rest, head: source.durable(), tree }).unwrap().unwrap();
+        snapshots.store(&Job { rest, head: source.durable(), tree }).unwrap().unwrap();
         let (loaded, from) = snapshot::load(&disk, &directory(), &source).unwrap();
         assert_eq!((loaded.views.state.position, from), (last + 1, last + 1), "nothing is left to fold");
         drop(log);

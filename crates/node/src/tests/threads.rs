@@ -285,7 +285,7 @@ fn what_was_read_is_told_once_it_is_durable() {
     assert!(!waiting.is_finished(), "the disk has not let it through");
     running.gate.turn(Door::Open);
     assert_eq!(waiting.join().unwrap(), (Ok(()), durable + 1));
-    assert!(answer.blocking_recv().unwrap().is_ok());
+    assert!(matches!(answer.blocking_recv().unwrap(), Ok(Outcome::Applied { .. })));
     assert_eq!(handle.views().line_count(Account::Member(CONSUMER)), lines + 1);
     running.node.stop().unwrap();
 }

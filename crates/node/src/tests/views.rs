@@ -211,7 +211,9 @@ fn rollups_are_the_sums_of_the_receipts() {
 }
 
 fn folded(entries: &[Entry], mut views: Views) -> Views {
-    entries.iter().for_each(|entry| views.fold(entry));
+    for entry in entries {
+        views.fold(entry);
+    }
     views
 }
 

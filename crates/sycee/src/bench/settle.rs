@@ -295,7 +295,8 @@ fn lines_to_fold(directory: &Path) -> Result<u64> {
     let mut lines = 0;
     while let Some(frame) = reader.next_frame()? {
         if frame.number >= from {
-            for (position, record) in frame.records()? {
+            let records = frame.records().map_err(|cause| anyhow!("failed to read a frame: {cause}"))?;
+            for (position, record) in records {
                 let entry = sycee_node::seal::open(&record, position)?;
                 lines += entry.recorded().map_or(0, |(batch, _)| batch.len());
             }
