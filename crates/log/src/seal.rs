@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use crate::disk::SyncPoint;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::frame::Head;
 use crate::log::{Shared, UNSYNCED_FRAMES_MAX};
 use crate::part::{Indexed, Part, Written};
@@ -34,6 +34,14 @@ pub(crate) const PACK_BYTES: usize = 256 * 1024;
 
 /// So much of a segment, as it was written, is packed before it is decided whether the rest is worth it.
 const SAMPLE_BYTES: u64 = 1024 * 1024;
+
+/// Levels of Zstandard. Where frames are small there are few bytes of content to a frame, and what is scarce is space; where they
+/// are large the node is busy, and a higher level would take twice the time for nothing.
+const LEVEL_OF_SMALL_FRAMES: i32 = 3;
+const LEVEL_OF_LARGE_FRAMES: i32 = 1;
+
+/// Frames are small if they take no more than this on average.
+const SMALL_FRAME_BYTES: u64 = 16 * 1024;
 
 /// A segment is sealed if that saves so much of the sample. Interactive frames, alone or many in one, save more; full frames of
 /// metering save less, and there it is the processor that is scarce. The figures are in `docs/reference/log.md`.
@@ -65,13 +73,6 @@ pub(crate) struct Progress {
 struct Candidate {
     part: usize,
     written: Written,
-}
-
-/// What packing a segment has led to.
-enum Packed {
-    Whole { start: Head, end: Head },
-    Dense,
-    Stopped,
 }
 
 pub(crate) fn seal_next(
@@ -115,6 +116,16 @@ fn find(shared: &Shared, progress: &mut Progress) -> Option<Candidate> {
         }
         progress.next += 1;
     }
+}
+
+enum Packed {
+    /// All frames between these heads are in a file that is durable.
+    Whole {
+        start: Head,
+        end: Head,
+    },
+    Dense,
+    Stopped,
 }
 
 enum Made {
@@ -165,7 +176,7 @@ fn pack(
     };
     let first = read(*number, &index[0])?;
     let start = Head { number: *number, position: *position, hash: first.previous_hash };
-    let mut packer = Packer::new(&*file, start, pack_bytes).map_err(failed)?;
+    let mut packer = Packer::new(&*file, start, pack_bytes, level_for(index)).map_err(failed)?;
     let mut sampled = false;
     for (number, indexed) in (*number..).zip(index.iter()) {
         if stop() {
@@ -189,6 +200,11 @@ fn pack(
     Ok(Packed::Whole { start, end })
 }
 
+fn level_for(index: &[Indexed]) -> i32 {
+    let bytes: u64 = index.iter().map(|indexed| indexed.location.bytes()).sum();
+    if bytes / index.len() as u64 > SMALL_FRAME_BYTES { LEVEL_OF_LARGE_FRAMES } else { LEVEL_OF_SMALL_FRAMES }
+}
+
 /// Reads back what was written.
 fn check(
     shared: &Shared,
@@ -204,8 +220,7 @@ fn check(
         }
         sealed.unpack(shared.disk(), pack)?;
     }
-    assert_eq!(sealed.end, end, "a sealed segment has the frames that were packed");
-    Ok(Made::Sealed(sealed))
+    if sealed.end == end { Ok(Made::Sealed(sealed)) } else { Err(sealed.damage(0, Cause::ChainBroken)) }
 }
 
 /// Steps 3 and 4.

@@ -10,10 +10,6 @@ use crate::frame::{Frame, Head};
 use super::index;
 use super::{HEADER_BYTES, Header, Pack};
 
-/// Of Zstandard. What is sealed is mostly interactive traffic, where bytes are scarce and a few microseconds of processor time a
-/// request are not; see `docs/reference/log.md` for what other levels take and leave.
-const LEVEL: i32 = 3;
-
 /// Packs frames, in order, into a file that nobody reads yet.
 pub(crate) struct Packer<'a> {
     file: &'a dyn DiskFile,
@@ -33,10 +29,16 @@ pub(crate) struct Packer<'a> {
 }
 
 impl<'a> Packer<'a> {
-    pub(crate) fn new(file: &'a dyn DiskFile, start: Head, pack_bytes: usize) -> io::Result<Self> {
+    /// With packs of about this length, at a level of Zstandard.
+    pub(crate) fn new(
+        file: &'a dyn DiskFile,
+        start: Head,
+        pack_bytes: usize,
+        level: i32,
+    ) -> io::Result<Self> {
         Ok(Self {
             file,
-            compressor: Compressor::new(LEVEL)?,
+            compressor: Compressor::new(level)?,
             pack_bytes,
             start,
             head: start,

@@ -288,7 +288,7 @@ proptest! {
         let path = sealed::path_of("/".as_ref(), number);
         let file = disk.create(&path).unwrap();
         let start = Head { number, position, hash };
-        let mut packer = Packer::new(&*file, start, pack_bytes).unwrap();
+        let mut packer = Packer::new(&*file, start, pack_bytes, 1).unwrap();
         let mut expected = Vec::new();
         for (rules, at, count, payload) in frames {
             let draft = Draft { rules, at, count, payload };

@@ -173,6 +173,22 @@ fn a_running_node_seals_what_is_full_and_shows_what_it_holds() {
         requests.push(ask(&node, requests.len() as u64));
         assert!(requests.len() < 2_000, "it does not seal");
     }
+    // Others copy and verify while it goes on.
+    let copies = Scratch::new("sealed-copies");
+    std::thread::scope(|scope| {
+        let busy = scope.spawn(|| (10_000..10_300).map(|index| ask(&node, index)).collect::<Vec<_>>());
+        let mut round = 0;
+        while round < 3 || !busy.is_finished() {
+            let told = node.handle().status().durable;
+            let copy = copies.path.join(round.to_string());
+            let copied = backup(&disk, &scratch.path, &copy, 1 << 18).unwrap();
+            let found = verify(&disk, &scratch.path, None).unwrap();
+            assert!(copied.sound && found.sound, "{copied:?} {found:?}");
+            assert!(copied.entries >= told && found.entries >= copied.entries);
+            assert!(names(&RealDisk, &copy, "sealed-").len() >= 4);
+            round += 1;
+        }
+    });
     let report = verify(&disk, &scratch.path, None).unwrap();
     assert!(report.sound, "{report:?}");
     until_sealed(&scratch.path);

@@ -28,7 +28,7 @@ pub(super) fn run(full: &Receiver<()>, syncer: &Syncer) {
             Ok(Sealing::Nothing) => full.recv().is_ok(),
             Ok(Sealing::Stopped) => false,
             Err(error) => {
-                tracing::warn!("{error}; the log goes on as it is");
+                tracing::warn!("{error}");
                 let may_pass = !matches!(error.kind, ErrorKind::Corrupt(_) | ErrorKind::Poisoned);
                 may_pass && pause(full)
             }
