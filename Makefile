@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 demo: build
 	@exec $(TARGET)/debug/sycee demo $(ARGS)
 
-# Everything but the long runs, in at most 20 minutes.
+# Everything but the long runs, in some 20 minutes on 2 cores.
 test:
 	@exec python3 tests/run.py test
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV_PYTHON = str(ROOT / "target/venv/bin/python")
-TEST_LIMIT_S = 20 * 60
+TEST_LIMIT_S = 25 * 60
 
 
 @dataclass
