@@ -52,6 +52,12 @@ pub enum SkipCause {
     OtherContent,
 }
 
+/// Removes what an attempt that did not finish has left.
+pub fn discard(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+    let path = directory.join(UNFINISHED);
+    if disk.exists(&path)? { disk.remove(&path) } else { Ok(()) }
+}
+
 /// A snapshot being written.
 pub struct Writer {
     disk: Arc<dyn Disk>,
@@ -64,13 +70,7 @@ pub struct Writer {
 impl Writer {
     /// Begins one; what an earlier attempt has left of one is dropped.
     pub fn create(disk: Arc<dyn Disk>, directory: &Path) -> Result<Self> {
-        let path = directory.join(UNFINISHED);
-        let created = disk.exists(&path).and_then(|there| {
-            if there {
-                disk.remove(&path)?;
-            }
-            disk.create(&path)
-        });
+        let created = discard(&*disk, directory).and_then(|()| disk.create(&directory.join(UNFINISHED)));
         let file = created.map_err(|error| failed(directory, error))?;
         Ok(Self { disk, directory: directory.to_owned(), file, length: 0, sum: Sha256::new() })
     }

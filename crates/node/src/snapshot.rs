@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use sycee_core::table::Rows;
-use sycee_log::snapshot::{Content, Writer, load_newest};
+use sycee_log::snapshot::{Content, Writer, discard, load_newest};
 use sycee_log::{Disk, FrameSource, Frontier, Head};
 
 /// Raised when the same entries would lead to other views of the same shape.
@@ -52,12 +52,18 @@ impl Snapshots {
         let stored = self.write(job);
         if !matches!(stored, Ok(Some(_))) {
             self.shared.change(|views| views.tables().for_each(Rows::thaw));
+            // On a full disk the log needs the room more; and where even this fails, the next attempt does it.
+            drop(discard(&*self.disk, &self.directory));
         }
-        let Some(writer) = stored? else { return Ok(None) };
+        stored
+    }
+
+    fn write(&self, job: &Job) -> Result<Option<u64>> {
+        let Some(writer) = self.write_content(job)? else { return Ok(None) };
         Ok(Some(writer.finish(job.head)?))
     }
 
-    fn write(&self, Job { rest, head: _, tree }: &Job) -> Result<Option<Writer>> {
+    fn write_content(&self, Job { rest, head: _, tree }: &Job) -> Result<Option<Writer>> {
         let mut writer = Writer::create(Arc::clone(&self.disk), &self.directory)?;
         writer.write(&meaning())?;
         let rest = minicbor::to_vec(rest).expect("encoding into memory does not fail");

@@ -7,6 +7,7 @@ use crate::open::Options;
 use crate::{checkpoint, key, snapshot, verify};
 use std::path::Path;
 use std::time::Duration;
+use sycee_log::disk::{Effect, Fault, Plan, When};
 use sycee_log::snapshot::Writer;
 use sycee_log::{Disk as _, Frontier, Log, SimDisk, whole};
 
@@ -257,6 +258,30 @@ fn a_damaged_mark_is_a_finding_too() {
     let (clock, _, _) = filled(&disk, 1, STEPS);
     disk.tamper(&directory().join("durable"), |bytes| bytes[40] ^= 1).unwrap();
     check_refused(&disk, &clock, "durable");
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_leaves_nothing_behind() {
+    let disk = SimDisk::new(1);
+    let (clock, hands, operator) = filled(&disk, 1, STEPS);
+    let mut rig = Rig::open(options(&disk, &clock)).unwrap();
+    hands.pass(Duration::from_secs(1));
+    let mut workload = Workload::new(9, operator);
+    rig.submit((0..20).map(|_| workload.next(clock.now().wall)).collect()).unwrap();
+    let mut failures = 0;
+    // Every operation on the way fails once, until there is none left to fail.
+    for operation in 0.. {
+        disk.plan(Plan { when: When::Operation(operation), effect: Effect::Fault(Fault::NoSpace) });
+        let stored = rig.stages.commit.snapshot();
+        let names = disk.list(&directory());
+        if stored.is_ok() {
+            break;
+        }
+        failures += 1;
+        let left = names.unwrap().into_iter().find(|name| name.contains("new"));
+        assert_eq!(left, None, "operation {operation}");
+    }
+    assert!(failures > 5, "{failures} operations failed");
 }
 
 #[test]
